@@ -1,0 +1,100 @@
+// Bundles src/cli/main.ts into one file, dist/blockhost-qemu.cjs, and links the command names to it.
+// Libraries that only some verbs need are stored in it as text and compiled when first used: parsing
+// all of them at every start would cost each verb some 20 ms (docs/decisions/0002-one-bundle.md).
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { build } from 'esbuild';
+
+const LAZY = ['execa', 'systeminformation', 'yaml', 'commander'];
+const root = path.join(
+  import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname),
+  '..',
+);
+const { version } = JSON.parse(fs.readFileSync(path.join(root, 'package.json'), 'utf8'));
+
+const common = {
+  bundle: true,
+  platform: 'node',
+  target: 'node20',
+  format: 'cjs',
+  minifyWhitespace: true,
+  minifySyntax: true,
+  legalComments: 'none',
+  absWorkingDir: root,
+  logLevel: 'warning',
+};
+
+export function lazyLibraries() {
+  return {
+    name: 'lazy-libraries',
+    setup(plugin) {
+      const filter = new RegExp(`^(${LAZY.join('|')})$`);
+      plugin.onResolve({ filter }, ({ path: name }) => ({ path: name, namespace: 'lazy' }));
+      plugin.onLoad({ filter: /.*/, namespace: 'lazy' }, async ({ path: name }) => {
+        const result = await build({
+          ...common,
+          stdin: {
+            contents: `export * from '${name}'; import d from '${name}'; export default d;`,
+            resolveDir: root,
+          },
+          write: false,
+          logOverride: { 'import-is-undefined': 'silent' },
+        }).catch(() =>
+          build({
+            ...common,
+            stdin: { contents: `module.exports = require('${name}')`, resolveDir: root },
+            write: false,
+          }),
+        );
+        const text = JSON.stringify(result.outputFiles[0].text);
+        return {
+          contents: `require('node:vm').compileFunction(${text}, ['module', 'exports', 'require'], { filename: '${name}' })(module, exports, require);`,
+          loader: 'js',
+          resolveDir: root,
+        };
+      });
+    },
+  };
+}
+
+/** The names the program answers to; contract §1 for the blockhost-* ones. */
+export const COMMANDS = [
+  'blockhost-qemu',
+  ...[
+    'create',
+    'destroy',
+    'start',
+    'stop',
+    'kill',
+    'status',
+    'list',
+    'metrics',
+    'guest-exec',
+    'update-gecos',
+  ].map((verb) => `blockhost-vm-${verb}`),
+  'blockhost-build-template',
+  'blockhost-provisioner-detect',
+];
+
+export async function buildProgram() {
+  const dist = path.join(root, 'dist');
+  const file = path.join(dist, 'blockhost-qemu.cjs');
+  fs.mkdirSync(path.join(dist, 'bin'), { recursive: true });
+  await build({
+    ...common,
+    entryPoints: ['src/cli/main.ts'],
+    outfile: file,
+    banner: { js: '#!/usr/bin/env node' },
+    define: { PROGRAM_VERSION: JSON.stringify(version) },
+    plugins: [lazyLibraries()],
+  });
+  fs.chmodSync(file, 0o755);
+  for (const name of COMMANDS) {
+    const link = path.join(dist, 'bin', name);
+    fs.rmSync(link, { force: true });
+    fs.symlinkSync('../blockhost-qemu.cjs', link);
+  }
+  return file;
+}
+
+if (process.argv[1] === new URL(import.meta.url).pathname) await buildProgram();

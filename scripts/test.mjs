@@ -1,0 +1,99 @@
+// Runs test levels: node scripts/test.mjs unit|integration|e2e ... [-- pattern ...]
+// Each *.test.ts is bundled by esbuild and run by node's own test runner. Prints failures in full and
+// ends with a line "N passed, N failed"; a skipped or an absent test is a failure in CI.
+import * as fs from 'node:fs';
+import * as os from 'node:os';
+import * as path from 'node:path';
+import { run } from 'node:test';
+import { spec } from 'node:test/reporters';
+import { build } from 'esbuild';
+
+const root = path.join(path.dirname(new URL(import.meta.url).pathname), '..');
+const out = path.join(root, 'build', 'test');
+const split = process.argv.indexOf('--');
+const levels = process.argv.slice(2, split === -1 ? undefined : split);
+const patterns = split === -1 ? [] : process.argv.slice(split + 1);
+
+/** How many test files run at once, and how long one file may take. */
+const LEVELS = {
+  unit: { concurrency: os.availableParallelism(), timeoutMs: 60_000 },
+  integration: { concurrency: os.availableParallelism(), timeoutMs: 600_000 },
+  e2e: { concurrency: 1, timeoutMs: 900_000 },
+};
+
+const total = { pass: 0, fail: 0, skip: 0 };
+for (const level of levels) {
+  const settings = LEVELS[level];
+  if (settings === undefined)
+    throw new Error(`unknown test level ${level}; there are ${Object.keys(LEVELS).join(', ')}`);
+  const began = Date.now();
+  const files = await compile(level);
+  const counts = await runFiles(files, settings);
+  total.pass += counts.pass;
+  total.fail += counts.fail;
+  total.skip += counts.skip;
+  console.log(
+    `${level}: ${counts.pass} passed, ${counts.fail} failed in ${((Date.now() - began) / 1000).toFixed(1)} s`,
+  );
+}
+if (total.skip > 0) {
+  console.log(`${total.skip} skipped: a test that cannot run here counts as failed`);
+  total.fail += total.skip;
+}
+if (total.pass + total.fail === 0) {
+  console.log('no test was run');
+  total.fail = 1;
+}
+console.log(`${total.pass} passed, ${total.fail} failed`);
+process.exitCode = total.fail === 0 ? 0 : 1;
+
+async function compile(level) {
+  const base = path.join(root, 'test', level);
+  const entryPoints = fs
+    .readdirSync(base, { recursive: true })
+    .filter((name) => name.endsWith('.test.ts'))
+    .filter((name) => patterns.length === 0 || patterns.some((p) => name.includes(p)))
+    .sort()
+    .map((name) => path.join('test', level, name));
+  const outdir = path.join(out, level);
+  fs.rmSync(outdir, { recursive: true, force: true });
+  if (entryPoints.length === 0) return [];
+  const result = await build({
+    entryPoints,
+    outdir,
+    outbase: path.join('test', level),
+    absWorkingDir: root,
+    bundle: true,
+    splitting: true,
+    packages: 'external',
+    platform: 'node',
+    target: 'node20',
+    format: 'esm',
+    outExtension: { '.js': '.mjs' },
+    sourcemap: 'inline',
+    metafile: true,
+    logLevel: 'warning',
+    define: { PROGRAM_VERSION: '"0.0.0-test"' },
+  });
+  return Object.entries(result.metafile.outputs)
+    .filter(([, o]) => o.entryPoint?.endsWith('.test.ts'))
+    .map(([file]) => path.join(root, file));
+}
+
+function runFiles(files, { concurrency, timeoutMs }) {
+  const counts = { pass: 0, fail: 0, skip: 0 };
+  if (files.length === 0) return counts;
+  return new Promise((resolve) => {
+    const stream = run({ files, concurrency, timeout: timeoutMs });
+    stream.on('test:pass', (data) => {
+      if (data.skip !== undefined || data.todo !== undefined) counts.skip += 1;
+      else if (data.details?.type !== 'suite') counts.pass += 1;
+    });
+    stream.on('test:fail', () => {
+      counts.fail += 1;
+    });
+    const report = stream.compose(new spec());
+    report.on('end', () => resolve(counts));
+    report.pipe(process.stdout, { end: false });
+  });
+}

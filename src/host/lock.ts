@@ -1,0 +1,82 @@
+import { spawn } from 'node:child_process';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { BusyError, ProvisionerError } from '../errors.ts';
+
+export interface Lock {
+  release(): void;
+}
+
+export interface LockOptions {
+  /** What is locked, for the message: "VM web1". */
+  what: string;
+  /** Who locks, for the message the next one gets: "create". */
+  holder: string;
+  /** Milliseconds to wait for another holder; 0 gives up at once. */
+  waitMs: number;
+}
+
+/**
+ * Takes an exclusive flock(2) on `file`, which is made when missing and never removed.
+ *
+ * Node has no flock. The util-linux program takes it on a file description it inherits from us, and
+ * the lock lives as long as any copy of that description: ours, since the helper ends at once. So the
+ * kernel releases it when this process ends, however it ends, and a stale lock cannot exist.
+ *
+ * @throws BusyError when the lock is not free in time; the message names the holder.
+ */
+export async function lockFile(file: string, options: LockOptions): Promise<Lock> {
+  fs.mkdirSync(path.dirname(file), { recursive: true, mode: 0o755 });
+  const fd = fs.openSync(
+    file,
+    fs.constants.O_RDWR | fs.constants.O_CREAT | fs.constants.O_NOFOLLOW,
+    0o600,
+  );
+  try {
+    if (!(await flock(fd, options.waitMs))) throw busy(file, options);
+    fs.ftruncateSync(fd, 0);
+    fs.writeSync(fd, `${options.holder} (pid ${process.pid})\n`, 0);
+  } catch (error) {
+    fs.closeSync(fd);
+    throw error;
+  }
+  let held = true;
+  return {
+    release() {
+      if (!held) return;
+      held = false;
+      fs.ftruncateSync(fd, 0);
+      fs.closeSync(fd);
+    },
+  };
+}
+
+/** flock(1) exits with this code when the lock is taken (its option -E). */
+const CONFLICT = 75;
+
+function flock(fd: number, waitMs: number): Promise<boolean> {
+  const wait = waitMs === 0 ? ['--nonblock'] : ['--timeout', (waitMs / 1000).toFixed(3)];
+  return new Promise((resolve, reject) => {
+    const child = spawn('flock', ['--exclusive', '-E', String(CONFLICT), ...wait, '3'], {
+      stdio: ['ignore', 'ignore', 'ignore', fd],
+    });
+    child.once('error', (cause) =>
+      reject(new ProvisionerError('flock cannot be run', { hint: 'install util-linux', cause })),
+    );
+    child.once('exit', (code, signal) => {
+      if (code === 0) resolve(true);
+      else if (code === CONFLICT) resolve(false);
+      else reject(new ProvisionerError(`flock failed (${signal ?? `exit code ${code}`})`));
+    });
+  });
+}
+
+function busy(file: string, options: LockOptions): BusyError {
+  const holder = fs.readFileSync(file, 'utf8').trim();
+  return new BusyError(
+    `${options.what} is in use by ${holder === '' ? 'another command' : holder}`,
+    {
+      hint: 'wait until it has finished and try again',
+    },
+  );
+}

@@ -1,0 +1,70 @@
+import * as fs from 'node:fs';
+
+/**
+ * A process that cannot be mistaken for another: pids are reused, (boot, pid, start time) is not.
+ * `startTime` is field 22 of /proc/PID/stat, in clock ticks since boot (proc_pid_stat(5)).
+ */
+export interface ProcessIdentity {
+  pid: number;
+  startTime: number;
+  bootId: string;
+}
+
+let bootIdCache: string | undefined;
+
+/** The kernel's id of this boot (random(4), /proc/sys/kernel/random/boot_id). */
+export function bootId(): string {
+  bootIdCache ??= fs.readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  return bootIdCache;
+}
+
+export interface ProcessStat {
+  state: string;
+  /** User and system time of the whole process, all threads, in clock ticks. */
+  cpuTicks: number;
+  startTime: number;
+}
+
+/** Linux reports process times to user space in 1/100 s on every architecture (USER_HZ). */
+export const TICKS_PER_SECOND = 100;
+
+/** What /proc/PID/stat says, or undefined when there is no such process. */
+export function readProcessStat(pid: number): ProcessStat | undefined {
+  let text: string;
+  try {
+    text = fs.readFileSync(`/proc/${pid}/stat`, 'utf8');
+  } catch {
+    return undefined;
+  }
+  // The command name is in parentheses and may itself hold spaces and parentheses: count from the last one.
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  return {
+    state: fields[0] ?? '?',
+    cpuTicks: Number(fields[11]) + Number(fields[12]),
+    startTime: Number(fields[19]),
+  };
+}
+
+export function identify(pid: number): ProcessIdentity | undefined {
+  const stat = readProcessStat(pid);
+  if (stat === undefined) return undefined;
+  return { pid, startTime: stat.startTime, bootId: bootId() };
+}
+
+/** Whether exactly this process is still running. A zombie has ended: it holds no file, socket or memory. */
+export function isRunning(process: ProcessIdentity): boolean {
+  if (process.bootId !== bootId()) return false;
+  const stat = readProcessStat(process.pid);
+  return (
+    stat !== undefined &&
+    stat.startTime === process.startTime &&
+    stat.state !== 'Z' &&
+    stat.state !== 'X'
+  );
+}
+
+/** Seconds since this process was started, on the boot-time clock. */
+export function ageSeconds(process: ProcessIdentity): number {
+  const uptime = Number.parseFloat(fs.readFileSync('/proc/uptime', 'utf8'));
+  return Math.max(0, uptime - process.startTime / TICKS_PER_SECOND);
+}
