@@ -1,0 +1,43 @@
+import * as path from 'node:path';
+import { helpText, versionText } from './help.ts';
+import { runVerb } from './run-verb.ts';
+import { VERBS, verbOfCommand } from './verbs.ts';
+
+/**
+ * One program, many names: called as blockhost-vm-<verb> the name says what to do, called as
+ * blockhost-qemu the first argument does.
+ */
+async function main(): Promise<number> {
+  const [, program = 'blockhost-qemu', ...rest] = process.argv;
+  const command = path.basename(program);
+  const named = verbOfCommand(command);
+  if (named !== undefined) return await runVerb(named, command, rest);
+  const [first = '--help', ...args] = rest;
+  if (first === '--help' || first === '-h' || first === 'help') {
+    const about = first === 'help' ? args[0] : undefined;
+    if (about !== undefined && Object.hasOwn(VERBS, about)) {
+      return await runVerb(about, `blockhost-qemu ${about}`, ['--help']);
+    }
+    process.stdout.write(helpText());
+    return 0;
+  }
+  if (first === '--version' || first === '-V' || first === 'version') {
+    process.stdout.write(versionText());
+    return 0;
+  }
+  if (Object.hasOwn(VERBS, first)) return await runVerb(first, `blockhost-qemu ${first}`, args);
+  const said = first.replace(/[^\x21-\x7e]/g, '?').slice(0, 40);
+  process.stderr.write(
+    `blockhost-qemu: there is no verb ${said}; blockhost-qemu --help lists them\n`,
+  );
+  return 1;
+}
+
+// A reader that went away (`list | head -1`) is no failure of ours.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0);
+  throw error;
+});
+main().then((code) => {
+  process.exitCode = code;
+});

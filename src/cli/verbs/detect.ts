@@ -1,0 +1,12 @@
+import { canRunVms } from '../../vm/detect.ts';
+import type { Verb } from '../invocation.ts';
+
+export const verb: Verb = {
+  summary: 'exit with 0 when this host can run VMs with QEMU, else with 1',
+  declare(command) {
+    command.addHelpText('after', '\nPrints nothing; --verbose says what is missing.');
+  },
+  async run({ host }) {
+    return (await canRunVms(host)) ? 0 : 1;
+  },
+};

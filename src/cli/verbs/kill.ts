@@ -1,0 +1,15 @@
+import { parseVmName } from '../../types.ts';
+import { killVm } from '../../vm/stop.ts';
+import type { Verb } from '../invocation.ts';
+
+export const verb: Verb = {
+  summary: 'end a VM at once, like pulling the plug',
+  declare(command) {
+    command.argument('<name>', 'the VM; one that is off already is no error');
+  },
+  async run({ args, host, out }) {
+    const name = parseVmName(args[0]);
+    out.line((await killVm(host, name)) ? `VM ${name} is killed` : `VM ${name} is off already`);
+    return 0;
+  },
+};

@@ -1,0 +1,17 @@
+import { parseVmName } from '../../types.ts';
+import { startVm } from '../../vm/start.ts';
+import type { Verb } from '../invocation.ts';
+
+export const verb: Verb = {
+  summary: 'start a VM that is off',
+  declare(command) {
+    command.argument('<name>', 'the VM; one that runs already is no error');
+  },
+  async run({ args, host, out }) {
+    const name = parseVmName(args[0]);
+    out.line(
+      (await startVm(host, name)) ? `VM ${name} is started` : `VM ${name} is running already`,
+    );
+    return 0;
+  },
+};

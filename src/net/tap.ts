@@ -1,0 +1,93 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { InputError, ProvisionerError } from '../errors.ts';
+import { run } from '../host/exec.ts';
+import { readFileIfExists } from '../host/files.ts';
+
+/** The tap of VM number `vmid`; BlockHost's root agent accepts taps of this form only (contract §7). */
+export function tapName(vmid: number): string {
+  return `tap${vmid}i0`;
+}
+
+/** @throws InputError unless there is such a bridge in this network namespace. */
+export function assertBridge(bridge: string): void {
+  if (fs.existsSync(path.join('/sys/class/net', bridge, 'bridge'))) return;
+  const exists = fs.existsSync(path.join('/sys/class/net', bridge));
+  throw new InputError(`${bridge} ${exists ? 'is not a bridge' : 'does not exist'}`, {
+    hint: `make it with: ip link add ${bridge} type bridge && ip link set ${bridge} up`,
+  });
+}
+
+/** ip(8) batch lines that make a tap and plug it into the bridge as an isolated port. */
+export function tapPlan(tap: string, bridge: string): string[] {
+  return [
+    `tuntap add dev ${tap} mode tap vnet_hdr`,
+    // The host itself has no business on this link: no link-local address of its own.
+    `link set dev ${tap} addrgenmode none`,
+    `link set dev ${tap} master ${bridge}`,
+    `link set dev ${tap} type bridge_slave isolated on`,
+    `link set dev ${tap} up`,
+  ];
+}
+
+/**
+ * @throws ProvisionerError when a tap of that name serves another program; one that was left by an
+ * interrupted start is replaced.
+ */
+export async function createTap(tap: string, bridge: string): Promise<void> {
+  await removeTap(tap);
+  if (tapState(tap) === 'in use') {
+    throw new ProvisionerError(`the network device ${tap} is in use by another program`, {
+      hint: 'another state directory on this host has a VM of the same number; destroy one of the two',
+    });
+  }
+  await run('ip', ['-batch', '-'], { input: `${tapPlan(tap, bridge).join('\n')}\n` });
+}
+
+/** Removes a tap that no QEMU has taken over; a tap that one has goes with its QEMU. */
+export async function removeTap(tap: string): Promise<void> {
+  if (tapState(tap) === 'left over') await run('ip', ['link', 'delete', 'dev', tap]);
+}
+
+const IFF_PERSIST = 0x0800;
+
+/** A tap of ours is persistent only until QEMU has it. */
+function tapState(tap: string): 'absent' | 'left over' | 'in use' {
+  const directory = path.join('/sys/class/net', tap);
+  if (!fs.existsSync(directory)) return 'absent';
+  const flags = readFileIfExists(path.join(directory, 'tun_flags'));
+  return flags !== undefined && (Number(flags) & IFF_PERSIST) !== 0 ? 'left over' : 'in use';
+}
+
+/** The descriptor under which the executed command finds the tap. */
+export const TAP_FD = 3;
+
+/**
+ * Opens the tap, takes its persistence away and executes the rest of argv with it as descriptor 3. From
+ * then on the tap lives exactly as long as QEMU: however it ends, the kernel removes the tap, and
+ * with it the bridge port. (tun ioctls: linux/if_tun.h; Node cannot make ioctl calls, perl-base can
+ * and is essential on Debian.)
+ */
+const TAP_EXEC = `
+use strict;
+use POSIX ();
+my ($tap, $want, @command) = @ARGV;
+sysopen(my $fd, '/dev/net/tun', POSIX::O_RDWR()) or die "/dev/net/tun: $!\\n";
+my $flags = 0x0002 | 0x1000 | 0x4000; # IFF_TAP | IFF_NO_PI | IFF_VNET_HDR
+ioctl($fd, 0x400454ca, pack('a16 S x22', $tap, $flags)) or die "$tap: TUNSETIFF: $!\\n";
+ioctl($fd, 0x400454cb, 0) or die "$tap: TUNSETPERSIST: $!\\n";
+POSIX::dup2(fileno($fd), $want) or die "$tap: dup2: $!\\n";
+open(my $kept, '+<&=', $want) or die "$tap: $!\\n";
+require Fcntl;
+fcntl($kept, Fcntl::F_SETFD(), 0) or die "$tap: F_SETFD: $!\\n";
+exec { $command[0] } @command or die "$command[0]: $!\\n";
+`;
+
+export function tapExecPrefix(tap: string): string[] {
+  return ['perl', '-e', TAP_EXEC, tap, String(TAP_FD)];
+}
+
+/** vhost-net moves packets in the kernel; QEMU aborts when it is asked for and not there. */
+export function vhostAvailable(): boolean {
+  return fs.existsSync('/dev/vhost-net');
+}

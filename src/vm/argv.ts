@@ -1,0 +1,181 @@
+import type { Accel } from './accel.ts';
+
+/** All that QEMU's command line depends on. Paths are absolute; values are validated before they get here. */
+export interface QemuLaunch {
+  binary: string;
+  name: string;
+  uuid: string;
+  generationId: string;
+  accel: Accel;
+  vcpus: number;
+  memoryMb: number;
+  disk: { file: string; backing: string; aio: 'native' | 'io_uring' | 'threads'; direct: boolean };
+  seed: string;
+  mac: string;
+  network: { kind: 'user'; sshPort: number } | { kind: 'tap'; fd: number; vhost: boolean };
+  sockets: { qmp: string; stat: string; agent: string; console: string };
+  /** A pipe whose reader keeps the log within its bound. */
+  consoleLog: string;
+  pidFile: string;
+}
+
+/** Ids of QEMU objects that QMP commands and tests refer to. */
+export const DEVICE = {
+  disk: 'disk0',
+  seed: 'seed0',
+  nic: 'net0',
+  agent: 'agent0',
+  agentChardev: 'qga',
+  balloon: 'balloon0',
+} as const;
+
+/** Where `query-blockstats` and `block_set_io_throttle` find the disk (QEMU names it by its qdev path). */
+export const DISK_QDEV = `/machine/peripheral/${DEVICE.disk}/virtio-backend`;
+
+/**
+ * The QEMU command line (qemu(1), QAPI schema for -blockdev). A pure function, pinned by golden files.
+ *
+ * QEMU starts stopped (-S): whoever starts it sets what must hold from the guest's first instruction
+ * on, then continues it. It is not daemonized, because the strictest sandbox forbids what -daemonize does.
+ */
+export function qemuArgv(vm: QemuLaunch): string[] {
+  return [
+    [vm.binary],
+    ['-name', `guest=${vm.name},debug-threads=on`],
+    ['-uuid', vm.uuid],
+    ['-S'],
+    ['-no-user-config'],
+    ['-nodefaults'],
+    ['-display', 'none'],
+    ['-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny'],
+    ['-machine', 'q35,usb=off,vmport=off,dump-guest-core=off'],
+    ...accelerator(vm.accel),
+    ['-smp', `cpus=${vm.vcpus},sockets=1,cores=${vm.vcpus},threads=1`],
+    ['-m', `size=${vm.memoryMb}M`],
+    ['-rtc', 'base=utc'],
+    ['-boot', 'menu=off,strict=on'],
+    ['-action', 'reboot=reset,shutdown=poweroff,panic=pause'],
+    ['-msg', 'timestamp=on,guest-name=off'],
+    ['-pidfile', vm.pidFile],
+    ...monitor('qmp', vm.sockets.qmp),
+    ...monitor('stat', vm.sockets.stat),
+    ['-object', 'iothread,id=io0'],
+    ...disk(vm),
+    ...seed(vm),
+    ...network(vm),
+    ['-device', 'virtio-serial-pci,id=serial0'],
+    ['-chardev', socket(DEVICE.agentChardev, vm.sockets.agent)],
+    [
+      '-device',
+      `virtserialport,bus=serial0.0,chardev=${DEVICE.agentChardev},name=org.qemu.guest_agent.0,id=${DEVICE.agent}`,
+    ],
+    [
+      '-chardev',
+      `${socket('console', vm.sockets.console)},logfile=${escapeComma(vm.consoleLog)},logappend=on`,
+    ],
+    ['-serial', 'chardev:console'],
+    ['-device', `virtio-balloon-pci,id=${DEVICE.balloon},deflate-on-oom=on,free-page-reporting=on`],
+    ['-object', 'rng-random,id=random0,filename=/dev/urandom'],
+    ['-device', 'virtio-rng-pci,id=rng0,rng=random0'],
+    ['-device', `vmgenid,guid=${vm.generationId},id=generation0`],
+    ['-device', 'pvpanic-pci,id=panic0'],
+  ].flat();
+}
+
+function accelerator(accel: Accel): string[][] {
+  return accel === 'kvm'
+    ? [
+        ['-accel', 'kvm'],
+        ['-cpu', 'host'],
+        ['-global', 'kvm-pit.lost_tick_policy=delay'],
+      ]
+    : [
+        ['-accel', 'tcg,thread=multi'],
+        ['-cpu', 'max'],
+      ];
+}
+
+function monitor(id: string, path: string): string[][] {
+  return [
+    ['-chardev', socket(id, path)],
+    ['-mon', `chardev=${id},mode=control`],
+  ];
+}
+
+function socket(id: string, path: string): string {
+  return `socket,id=${id},path=${escapeComma(path)},server=on,wait=off`;
+}
+
+/**
+ * Every layer is named, the backing file too: QEMU then never follows a path that stands in an image.
+ */
+function disk({ disk: { file, backing, aio, direct } }: QemuLaunch): string[][] {
+  const cache = { direct, 'no-flush': false };
+  return [
+    blockdev({
+      driver: 'file',
+      'node-name': 'template-file',
+      filename: backing,
+      'read-only': true,
+      'auto-read-only': false,
+      cache,
+      aio,
+    }),
+    blockdev({
+      driver: 'qcow2',
+      'node-name': 'template',
+      file: 'template-file',
+      'read-only': true,
+      cache,
+    }),
+    blockdev({
+      driver: 'file',
+      'node-name': 'disk-file',
+      filename: file,
+      discard: 'unmap',
+      cache,
+      aio,
+    }),
+    blockdev({
+      driver: 'qcow2',
+      'node-name': 'disk',
+      file: 'disk-file',
+      backing: 'template',
+      discard: 'unmap',
+      'detect-zeroes': 'unmap',
+      cache,
+    }),
+    [
+      '-device',
+      `virtio-blk-pci,id=${DEVICE.disk},drive=disk,iothread=io0,bootindex=1,write-cache=on,discard=on,serial=disk`,
+    ],
+  ];
+}
+
+function seed(vm: QemuLaunch): string[][] {
+  return [
+    blockdev({ driver: 'file', 'node-name': 'seed-file', filename: vm.seed, 'read-only': true }),
+    blockdev({ driver: 'raw', 'node-name': 'seed', file: 'seed-file', 'read-only': true }),
+    ['-device', `virtio-blk-pci,id=${DEVICE.seed},drive=seed,serial=seed`],
+  ];
+}
+
+function network({ network: net, mac }: QemuLaunch): string[][] {
+  const backend =
+    net.kind === 'user'
+      ? `user,id=${DEVICE.nic},hostfwd=tcp:127.0.0.1:${net.sshPort}-:22`
+      : `tap,id=${DEVICE.nic},fd=${net.fd}${net.vhost ? ',vhost=on' : ''}`;
+  return [
+    ['-netdev', backend],
+    ['-device', `virtio-net-pci,id=${DEVICE.nic},netdev=${DEVICE.nic},mac=${mac},romfile=`],
+  ];
+}
+
+function blockdev(node: Record<string, unknown>): string[] {
+  return ['-blockdev', JSON.stringify(node)];
+}
+
+/** In QEMU's key=value options a comma in a value is doubled. */
+function escapeComma(value: string): string {
+  return value.replaceAll(',', ',,');
+}

@@ -1,0 +1,101 @@
+import * as fs from 'node:fs';
+import * as os from 'node:os';
+import { InputError } from '../errors.ts';
+import type { Settings } from '../host/config.ts';
+import { GiB, MiB, quote, type VmName } from '../types.ts';
+
+/** What a caller asks of `create`; checked by `checkCreateSpec`. */
+export interface CreateSpec {
+  name: VmName;
+  /** Empty when nobody's. */
+  wallet: string;
+  nftTokenId: string | null;
+  expiryDays: number;
+  vcpus: number;
+  memoryMb: number;
+  /** Undefined: 20 GB, or the image's size when that is larger. */
+  diskGb: number | undefined;
+  username: string;
+  network: Settings['network'];
+  bridge: string | undefined;
+  /** A disk image to start from instead of the current template. */
+  image: string | undefined;
+  /** A template other than the current one. */
+  template: string | undefined;
+  /** Replaces the user-data we would render. */
+  cloudInitContent: string | undefined;
+  sshKeys: string[];
+}
+
+export const DEFAULT_DISK_GB = 20;
+/** Beyond that ext4 and qcow2 defaults stop making sense. */
+const MAX_DISK_GB = 16_384;
+const MIN_MEMORY_MB = 64;
+
+/** @throws InputError naming the option, what was given and what is possible here. */
+export async function checkCreateSpec(spec: CreateSpec): Promise<void> {
+  // The value goes into YAML and into GECOS, where a colon ends the field.
+  if (!/^[A-Za-z0-9_]{0,128}$/.test(spec.wallet)) {
+    throw new InputError(`${quote(spec.wallet)} is not a valid wallet address`, {
+      hint: 'use up to 128 letters, digits and underscores',
+    });
+  }
+  if (spec.nftTokenId !== null && !/^[A-Za-z0-9_.-]{1,128}$/.test(spec.nftTokenId)) {
+    throw new InputError(`${quote(spec.nftTokenId)} is not a valid NFT token id`);
+  }
+  if (!/^[a-z_][a-z0-9_-]{0,31}$/.test(spec.username)) {
+    throw new InputError(`${quote(spec.username)} is not a valid user name`, {
+      hint: 'use up to 32 lower-case letters, digits, dashes and underscores, beginning with a letter',
+    });
+  }
+  const cpus = os.availableParallelism();
+  within('--cpu', spec.vcpus, 1, cpus, `this host has ${cpus}`);
+  const total = await hostMemoryMb();
+  within('--memory', spec.memoryMb, MIN_MEMORY_MB, total, `this host has ${total} MB`);
+  within('--disk', spec.diskGb ?? DEFAULT_DISK_GB, 1, MAX_DISK_GB, 'in GB');
+  within('--expiry-days', spec.expiryDays, 0, 36_500, 'a hundred years');
+  if (spec.network === 'bridge' && process.getuid?.() !== 0) {
+    throw new InputError('bridge networking needs root', {
+      hint: 'run the command as root, or use --network user',
+    });
+  }
+  if (spec.network === 'bridge' && spec.bridge === undefined) {
+    throw new InputError('bridge networking needs a bridge', {
+      hint: 'name it with --bridge, or set bridge in the configuration',
+    });
+  }
+}
+
+/** Bytes of the VM's disk, given the size of what it starts from. */
+export function diskBytes(spec: CreateSpec, templateBytes: number): number {
+  if (spec.diskGb !== undefined) return spec.diskGb * GiB;
+  return Math.max(DEFAULT_DISK_GB * GiB, templateBytes);
+}
+
+const MAX_CLOUD_INIT = MiB;
+
+/** @throws InputError when it cannot be read or is too large to be meant. */
+export function readCloudInitContent(file: string): string {
+  const what = `the cloud-init content ${quote(file)}`;
+  let stat: fs.Stats;
+  try {
+    stat = fs.statSync(file);
+  } catch (cause) {
+    throw new InputError(`${what} cannot be read`, { hint: 'check the path', cause });
+  }
+  if (!stat.isFile()) throw new InputError(`${what} is not a file`);
+  if (stat.size > MAX_CLOUD_INIT) throw new InputError(`${what} is larger than 1 MiB`);
+  return fs.readFileSync(file, 'utf8');
+}
+
+function within(option: string, value: number, least: number, most: number, why: string): void {
+  if (Number.isInteger(value) && value >= least && value <= most) return;
+  throw new InputError(`${option} ${value} is out of range`, {
+    hint: `use a whole number from ${least} to ${most} (${why})`,
+  });
+}
+
+async function hostMemoryMb(): Promise<number> {
+  const { mem } = await import('systeminformation');
+  return Math.floor((await mem()).total / MiB);
+}

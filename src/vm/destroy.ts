@@ -1,0 +1,47 @@
+import * as fs from 'node:fs';
+import type { VmName } from '../types.ts';
+import { endQemu } from './end.ts';
+import type { Host } from './host.ts';
+import { Journal } from './journal.ts';
+import { withVmLock } from './lock.ts';
+import { removeRun } from './remove.ts';
+
+/** Milliseconds QEMU gets to flush and end; the guest is not asked. */
+const QUIT_GRACE_MS = 2000;
+
+/** @returns false when there was nothing of that name. */
+export async function destroyVm(host: Host, name: VmName): Promise<boolean> {
+  if (!(await exists(host, name))) return false;
+  return await withVmLock(host, name, 'destroy', async () => {
+    if (!(await exists(host, name))) return false;
+    const journal = new Journal(host, name, 'destroy');
+    journal.begin();
+    await finishDestroy(host, name);
+    journal.end();
+    return true;
+  });
+}
+
+/**
+ * Removes all there is of a VM, in the order that keeps every moment repairable: the process first, the
+ * record last. Nothing is removed while a QEMU of this VM may live.
+ */
+export async function finishDestroy(host: Host, name: VmName): Promise<void> {
+  const files = host.paths.vm(name);
+  await endQemu(files, { graceMs: QUIT_GRACE_MS });
+  await removeRun(host, name);
+  fs.rmSync(files.directory, { recursive: true, force: true });
+  fs.rmSync(host.paths.metricsSample(name), { force: true });
+  await host.store.release(name);
+  await host.store.remove(name);
+}
+
+async function exists(host: Host, name: VmName): Promise<boolean> {
+  const files = host.paths.vm(name);
+  return (
+    fs.existsSync(files.directory) ||
+    fs.existsSync(files.run) ||
+    fs.existsSync(host.paths.journal(name)) ||
+    (await host.store.get(name)) !== undefined
+  );
+}

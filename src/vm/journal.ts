@@ -1,0 +1,62 @@
+import * as fs from 'node:fs';
+import * as z from 'zod/mini';
+import { ensureDirectory, writeFileAtomic } from '../host/files.ts';
+import { readValidated } from '../host/validate.ts';
+import type { VmName } from '../types.ts';
+import type { Host } from './host.ts';
+import { runSteps, type Step, UndoError } from './steps.ts';
+
+const Entry = z.strictObject({
+  verb: z.enum(['create', 'start', 'destroy']),
+});
+export type JournalEntry = z.infer<typeof Entry>;
+
+/**
+ * The intent of a verb, written before it touches anything and removed when it is done or undone. One
+ * that is found while the VM's lock is held was left by a command that died.
+ */
+export class Journal {
+  readonly #file: string;
+  readonly #directory: string;
+  readonly #entry: JournalEntry;
+
+  constructor(host: Host, name: VmName, verb: JournalEntry['verb']) {
+    this.#file = host.paths.journal(name);
+    this.#directory = host.paths.journals;
+    this.#entry = { verb };
+  }
+
+  begin(): void {
+    ensureDirectory(this.#directory, 0o700);
+    writeFileAtomic(this.#file, `${JSON.stringify(this.#entry)}\n`);
+  }
+
+  end(): void {
+    fs.rmSync(this.#file, { force: true });
+  }
+}
+
+export function readJournal(host: Host, name: VmName): JournalEntry | undefined {
+  return readValidated(host.paths.journal(name), Entry);
+}
+
+export function hasJournal(host: Host, name: VmName): boolean {
+  return fs.existsSync(host.paths.journal(name));
+}
+
+/** Runs steps under a journal, which stays only when a failure could not be undone. */
+export async function runJournaled<Context>(
+  host: Host,
+  journal: Journal,
+  steps: readonly Step<Context>[],
+  context: Context,
+): Promise<void> {
+  journal.begin();
+  try {
+    await runSteps(steps, context, host);
+  } catch (error) {
+    if (!(error instanceof UndoError)) journal.end();
+    throw error;
+  }
+  journal.end();
+}

@@ -1,0 +1,104 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import * as fs from 'node:fs';
+import { ProvisionerError } from '../errors.ts';
+import { readFileIfExists } from '../host/files.ts';
+import type { VmFiles } from '../host/paths.ts';
+import { identify, type ProcessIdentity } from '../host/process.ts';
+import { monotonicMs, sleep } from '../host/time.ts';
+import { QmpClient } from '../qmp/client.ts';
+import { QmpGoneError } from '../qmp/errors.ts';
+import type { VmName } from '../types.ts';
+
+export interface Launched {
+  process: ProcessIdentity;
+  /** Ready for commands; the caller closes it. */
+  qmp: QmpClient;
+}
+
+export interface LaunchOptions {
+  name: VmName;
+  argv: string[];
+  files: VmFiles;
+  signal: AbortSignal;
+  /** Called as soon as there is a process, before anything else can fail. */
+  onProcess(process: ProcessIdentity): void;
+}
+
+/** QEMU answers some 30 ms after its start; a host under heavy load may take long. */
+const GREETING_DEADLINE_MS = 20_000;
+const POLL_MS = 5;
+
+/**
+ * Starts QEMU as a process of its own session that holds none of our descriptors, and waits for QMP.
+ * @throws ProvisionerError with QEMU's last words when it ends instead of answering.
+ */
+export async function launchQemu(options: LaunchOptions): Promise<Launched> {
+  const { name, argv, files, signal } = options;
+  const log = fs.openSync(files.qemuLog, 'w', 0o600);
+  const [command = '', ...args] = argv;
+  const child = spawn(command, args, {
+    detached: true,
+    stdio: ['ignore', log, log],
+    cwd: '/',
+    env: { PATH: process.env.PATH ?? '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' },
+  });
+  fs.closeSync(log);
+  const ended = new AbortController();
+  child.once('exit', () => ended.abort());
+  try {
+    await once(child, 'spawn');
+  } catch (cause) {
+    throw new ProvisionerError(`VM ${name}: ${command} cannot be started`, {
+      hint: 'is it installed?',
+      cause,
+    });
+  }
+  child.unref();
+  const found = child.pid === undefined ? undefined : identify(child.pid);
+  if (found === undefined) throw died(name, files);
+  options.onProcess(found);
+  const qmp = await answer(files, ended.signal, signal);
+  if (qmp !== undefined) return { process: found, qmp };
+  if (ended.signal.aborted) throw died(name, files);
+  throw new ProvisionerError(
+    `VM ${name}: QEMU was started but did not answer within ${GREETING_DEADLINE_MS / 1000} s`,
+    { detail: lastWords(files) },
+  );
+}
+
+async function answer(
+  files: VmFiles,
+  ended: AbortSignal,
+  signal: AbortSignal,
+): Promise<QmpClient | undefined> {
+  const end = monotonicMs() + GREETING_DEADLINE_MS;
+  while (!ended.aborted && monotonicMs() < end) {
+    signal.throwIfAborted();
+    try {
+      return await QmpClient.connect(files.qmp, { deadlineMs: end - monotonicMs(), signal });
+    } catch (error) {
+      if (!(error instanceof QmpGoneError)) throw error;
+    }
+    await sleep(POLL_MS, signal);
+  }
+  return undefined;
+}
+
+function died(name: VmName, files: VmFiles): ProvisionerError {
+  const words = lastWords(files);
+  return new ProvisionerError(
+    `VM ${name}: QEMU ended at its start: ${words.split('\n').at(-1) || 'it said nothing'}`,
+    { detail: words },
+  );
+}
+
+/** What QEMU wrote to stderr, without the time stamps and its own path. */
+function lastWords(files: VmFiles): string {
+  return (readFileIfExists(files.qemuLog) ?? '')
+    .trim()
+    .split('\n')
+    .map((line) => line.replace(/^\S+Z /, '').replace(/^\S*qemu-system-\w+: /, ''))
+    .slice(-20)
+    .join('\n');
+}

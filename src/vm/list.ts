@@ -1,0 +1,35 @@
+import { isVmName } from '../types.ts';
+import type { Host } from './host.ts';
+import { statusOf, type VmStatus } from './status.ts';
+
+export interface ListEntry {
+  name: string;
+  status: VmStatus;
+  ip: string;
+  /** YYYY-MM-DD */
+  created: string;
+}
+
+/** How many QEMUs are asked at once. */
+const PARALLEL = 64;
+
+/** All VMs with a record, by name. One that hangs shows as unknown and holds nobody up for long. */
+export async function listVms(host: Host): Promise<ListEntry[]> {
+  const records = (await host.store.list()).sort((a, b) => (a.vm_name < b.vm_name ? -1 : 1));
+  const entries: ListEntry[] = [];
+  for (let at = 0; at < records.length; at += PARALLEL) {
+    const part = records.slice(at, at + PARALLEL).map(async (record): Promise<ListEntry> => {
+      const name = record.vm_name;
+      return {
+        name,
+        status: isVmName(name)
+          ? await statusOf(host, name, record).catch(() => 'unknown' as const)
+          : 'unknown',
+        ip: record.ip_address,
+        created: record.created_at.slice(0, 10),
+      };
+    });
+    entries.push(...(await Promise.all(part)));
+  }
+  return entries;
+}

@@ -1,0 +1,48 @@
+import { withQmp } from '../qmp/client.ts';
+import { type Incarnation, runningIncarnation } from '../store/incarnation.ts';
+import type { VmName } from '../types.ts';
+import type { Host } from './host.ts';
+
+/** `unknown`: QEMU is alive but does not answer, so nobody can tell. */
+export type VmState = 'running' | 'paused' | 'stopped' | 'unknown';
+
+export interface Observation {
+  state: VmState;
+  /** QEMU's own word (RunState of qapi/run-state.json), such as `io-error` or `guest-panicked`. */
+  qemuStatus?: string;
+  incarnation?: Incarnation;
+}
+
+/** A healthy QEMU answers in a few milliseconds. */
+const DEADLINE_MS = 1000;
+
+/** The state of a VM as QEMU tells it. Never throws for a VM that is off or hangs. */
+export async function observe(
+  host: Host,
+  name: VmName,
+  deadlineMs = DEADLINE_MS,
+): Promise<Observation> {
+  const files = host.paths.vm(name);
+  const incarnation = runningIncarnation(files);
+  if (incarnation === undefined) return { state: 'stopped' };
+  try {
+    const { status } = await withQmp(
+      files.qmp,
+      (qmp) => qmp.execute('query-status', undefined, { deadlineMs }),
+      { deadlineMs },
+    );
+    return { state: stateOf(status), qemuStatus: status, incarnation };
+  } catch {
+    // It may have ended between the two looks.
+    return runningIncarnation(files) === undefined
+      ? { state: 'stopped' }
+      : { state: 'unknown', incarnation };
+  }
+}
+
+/** QEMU's run state in the contract's four words (contract §2.3). */
+export function stateOf(qemuStatus: string): VmState {
+  if (qemuStatus === 'running') return 'running';
+  if (qemuStatus === 'shutdown' || qemuStatus === 'postmigrate') return 'stopped';
+  return 'paused';
+}

@@ -1,0 +1,27 @@
+import * as net from 'node:net';
+import { ProvisionerError } from '../errors.ts';
+
+const FIRST_PORT = 22_000;
+const PORTS = 10_000;
+const TRIES = 200;
+
+/** A loopback port nobody listens on, at the place the VM's number gives it if that is free. */
+export async function freeSshPort(vmid: number): Promise<number> {
+  for (let i = 0; i < TRIES; i++) {
+    const port = FIRST_PORT + ((vmid - 100 + i) % PORTS);
+    if (await isFree(port)) return port;
+  }
+  throw new ProvisionerError(`no free port on 127.0.0.1 from ${FIRST_PORT} on`, {
+    hint: 'end some of the programs that listen there',
+  });
+}
+
+export function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = net.createServer();
+    server.once('error', () => resolve(false));
+    server.listen({ host: '127.0.0.1', port, exclusive: true }, () =>
+      server.close(() => resolve(true)),
+    );
+  });
+}

@@ -1,0 +1,29 @@
+import type { VmRecord } from '../store/record.ts';
+import type { VmConfig } from '../store/vm-config.ts';
+import type { CreateSpec } from './create-spec.ts';
+
+const DAY_MS = 86_400_000;
+
+export function newRecord(spec: CreateSpec, config: VmConfig, ip: string): VmRecord {
+  const now = Date.now();
+  return {
+    vm_name: spec.name,
+    vmid: config.vmid,
+    ip_address: ip,
+    ipv6_address: '',
+    expires_at: isoWithOffset(now + spec.expiryDays * DAY_MS),
+    owner: spec.wallet,
+    status: 'active',
+    created_at: isoWithOffset(now),
+    purpose: '',
+    wallet_address: spec.wallet,
+    username: spec.username,
+    network_mode: config.network.mode,
+    ...(spec.nftTokenId === null ? {} : { nft_token_id: spec.nftTokenId }),
+  };
+}
+
+/** Python before 3.11 does not read the suffix Z. */
+function isoWithOffset(ms: number): string {
+  return new Date(ms).toISOString().replace('Z', '+00:00');
+}

@@ -1,0 +1,105 @@
+import { monotonicMs } from '../host/time.ts';
+import { QmpClient } from '../qmp/client.ts';
+import { readVmConfig } from '../store/vm-config.ts';
+import type { VmName } from '../types.ts';
+import { endQemu, gone, processesOf, type Rung } from './end.ts';
+import type { Host } from './host.ts';
+import { withVmLock } from './lock.ts';
+import { recover } from './recover.ts';
+import { removeRun } from './remove.ts';
+
+export type StopRung = Rung | 'guest' | 'guest, asked twice';
+
+export interface Stopped {
+  rung: StopRung;
+  seconds: number;
+}
+
+/** BlockHost's admin panel gives up after 60 s; the whole ladder ends well before. */
+export const STOP_LIMIT_MS = 45_000;
+/** Kept for `quit` and SIGKILL at the end of the ladder. */
+const LAST_RUNGS_MS = 5000;
+
+/**
+ * Powers a VM off, asking nicely first: ACPI power button, again half-way, `quit`, SIGKILL. Tells which
+ * rung of the ladder was needed.
+ */
+export function stopVm(host: Host, name: VmName, limitMs = STOP_LIMIT_MS): Promise<Stopped> {
+  return withVmLock(host, name, 'stop', async () => {
+    await recover(host, name);
+    const files = host.paths.vm(name);
+    const began = monotonicMs();
+    const seconds = (): number => (monotonicMs() - began) / 1000;
+    const processes = processesOf(files);
+    if (processes.length === 0) {
+      readVmConfig(name, files);
+      await removeRun(host, name);
+      return { rung: 'absent', seconds: 0 };
+    }
+    const graceMs = Math.max(0, limitMs - LAST_RUNGS_MS);
+    const presses = await pressPowerButton(host, name, graceMs, () =>
+      gone(processes, graceMs / 2, host.signal),
+    );
+    const rung: StopRung =
+      presses === 0
+        ? await endQemu(files, { graceMs: LAST_RUNGS_MS / 2 })
+        : presses === 1
+          ? 'guest'
+          : 'guest, asked twice';
+    await removeRun(host, name);
+    return { rung, seconds: seconds() };
+  });
+}
+
+/** @returns how often it was pressed until the guest was off, 0 when it never was. */
+async function pressPowerButton(
+  host: Host,
+  name: VmName,
+  graceMs: number,
+  off: () => Promise<boolean>,
+): Promise<number> {
+  if (graceMs === 0) return 0;
+  let qmp: QmpClient;
+  try {
+    qmp = await QmpClient.connect(host.paths.vm(name).qmp, {
+      deadlineMs: 2000,
+      signal: host.signal,
+    });
+  } catch (error) {
+    host.signal.throwIfAborted();
+    host.verbose(`QMP: ${String(error)}`);
+    return 0;
+  }
+  try {
+    for (const press of [1, 2]) {
+      host.report(press === 1 ? 'asking the guest to power off (ACPI)' : 'asking the guest again');
+      // A guest that was paused cannot react before it runs again.
+      if ((await qmp.execute('query-status')).status === 'paused') await qmp.execute('cont');
+      await qmp.execute('system_powerdown');
+      if (await off()) return press;
+    }
+    host.report('the guest does not power off: ending QEMU');
+    return 0;
+  } catch (error) {
+    host.signal.throwIfAborted();
+    host.verbose(`QMP: ${String(error)}`);
+    return (await off()) ? 1 : 0;
+  } finally {
+    await qmp.close();
+  }
+}
+
+/** Milliseconds for QEMU to flush its caches and end; a guest's power cut either way. */
+const KILL_GRACE_MS = 150;
+
+/** @returns false when it was off already. */
+export function killVm(host: Host, name: VmName): Promise<boolean> {
+  return withVmLock(host, name, 'kill', async () => {
+    const files = host.paths.vm(name);
+    await recover(host, name);
+    const rung = await endQemu(files, { graceMs: KILL_GRACE_MS });
+    if (rung === 'absent') readVmConfig(name, files);
+    await removeRun(host, name);
+    return rung !== 'absent';
+  });
+}
