@@ -39,3 +39,16 @@ export type Report = (line: string) => void;
 export const KiB = 1024;
 export const MiB = 1024 * KiB;
 export const GiB = 1024 * MiB;
+
+/** Ids of QEMU objects that QMP commands and tests refer to. */
+export const DEVICE = {
+  disk: 'disk0',
+  seed: 'seed0',
+  nic: 'net0',
+  agent: 'agent0',
+  agentChardev: 'qga',
+  balloon: 'balloon0',
+} as const;
+
+/** Where `query-blockstats` and `block_set_io_throttle` find the disk (QEMU names it by its qdev path). */
+export const DISK_QDEV = `/machine/peripheral/${DEVICE.disk}/virtio-backend`;

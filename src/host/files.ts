@@ -7,6 +7,8 @@ export interface WriteOptions {
   /** File mode, set before the content is written. Default 0600. */
   mode?: number;
   owner?: { uid: number; gid: number };
+  /** Whether it has to survive a power cut. Default true. */
+  sync?: boolean;
 }
 
 /**
@@ -28,7 +30,7 @@ export function writeFileAtomic(
       fs.fchmodSync(fd, options.mode ?? 0o600);
       if (options.owner !== undefined) fs.fchownSync(fd, options.owner.uid, options.owner.gid);
       fs.writeFileSync(fd, content);
-      fs.fsyncSync(fd);
+      if (options.sync !== false) fs.fsyncSync(fd);
     } finally {
       fs.closeSync(fd);
     }
@@ -37,7 +39,7 @@ export function writeFileAtomic(
     fs.rmSync(temporary, { force: true });
     throw error;
   }
-  syncDirectory(path.dirname(file));
+  if (options.sync !== false) syncDirectory(path.dirname(file));
 }
 
 export function syncDirectory(directory: string): void {

@@ -1,3 +1,4 @@
+import { DEVICE } from '../types.ts';
 import type { Accel } from './accel.ts';
 
 /** All that QEMU's command line depends on. Paths are absolute; values are validated before they get here. */
@@ -18,19 +19,6 @@ export interface QemuLaunch {
   consoleLog: string;
   pidFile: string;
 }
-
-/** Ids of QEMU objects that QMP commands and tests refer to. */
-export const DEVICE = {
-  disk: 'disk0',
-  seed: 'seed0',
-  nic: 'net0',
-  agent: 'agent0',
-  agentChardev: 'qga',
-  balloon: 'balloon0',
-} as const;
-
-/** Where `query-blockstats` and `block_set_io_throttle` find the disk (QEMU names it by its qdev path). */
-export const DISK_QDEV = `/machine/peripheral/${DEVICE.disk}/virtio-backend`;
 
 /**
  * The QEMU command line (qemu(1), QAPI schema for -blockdev). A pure function, pinned by golden files.

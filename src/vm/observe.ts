@@ -1,4 +1,5 @@
 import { withQmp } from '../qmp/client.ts';
+import { machineState } from '../qmp/run-state.ts';
 import { type Incarnation, runningIncarnation } from '../store/incarnation.ts';
 import type { VmName } from '../types.ts';
 import type { Host } from './host.ts';
@@ -31,18 +32,11 @@ export async function observe(
       (qmp) => qmp.execute('query-status', undefined, { deadlineMs }),
       { deadlineMs },
     );
-    return { state: stateOf(status), qemuStatus: status, incarnation };
+    return { state: machineState(status), qemuStatus: status, incarnation };
   } catch {
     // It may have ended between the two looks.
     return runningIncarnation(files) === undefined
       ? { state: 'stopped' }
       : { state: 'unknown', incarnation };
   }
-}
-
-/** QEMU's run state in the contract's four words (contract §2.3). */
-export function stateOf(qemuStatus: string): VmState {
-  if (qemuStatus === 'running') return 'running';
-  if (qemuStatus === 'shutdown' || qemuStatus === 'postmigrate') return 'stopped';
-  return 'paused';
 }

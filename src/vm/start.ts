@@ -7,9 +7,9 @@ import { createTap, removeTap, TAP_FD, tapExecPrefix, vhostAvailable } from '../
 import type { QmpClient } from '../qmp/client.ts';
 import { forgetIncarnation, runningIncarnation, writeIncarnation } from '../store/incarnation.ts';
 import { readVmConfig, type VmConfig, writeVmConfig } from '../store/vm-config.ts';
-import type { VmName } from '../types.ts';
+import { DEVICE, type VmName } from '../types.ts';
 import { type AccelChoice, chooseAccel } from './accel.ts';
-import { DEVICE, type QemuLaunch, qemuArgv } from './argv.ts';
+import { type QemuLaunch, qemuArgv } from './argv.ts';
 import { type ConsoleLog, startConsoleLog } from './console-log.ts';
 import { endQemu } from './end.ts';
 import type { Host } from './host.ts';
