@@ -17,6 +17,8 @@ export interface Invocation {
   options: Record<string, unknown>;
   host: Host;
   out: Output;
+  /** Names of all verbs. */
+  verbs: readonly string[];
 }
 
 export interface Output {

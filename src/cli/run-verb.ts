@@ -25,7 +25,13 @@ export async function runVerb(
     if (parsed.done) return 0;
     verbose = parsed.options.verbose === true;
     const host = await makeHost({ out, verbose, signal: abort.signal });
-    return await parsed.verb.run({ args: parsed.args, options: parsed.options, host, out });
+    return await parsed.verb.run({
+      args: parsed.args,
+      options: parsed.options,
+      host,
+      out,
+      verbs: Object.keys(VERBS),
+    });
   } catch (error) {
     out.note(`${command}: ${oneLine(error)}`);
     if (verbose) for (const line of details(error)) out.note(`  ${line}`);

@@ -94,6 +94,9 @@ function socket(id: string, path: string): string {
   return `socket,id=${id},path=${escapeComma(path)},server=on,wait=off`;
 }
 
+/** A template is read through the host's page cache: one copy in memory serves all VMs made from it. */
+const SHARED = { cache: { direct: false, 'no-flush': false }, aio: 'threads' };
+
 /**
  * Every layer is named, the backing file too: QEMU then never follows a path that stands in an image.
  */
@@ -106,15 +109,14 @@ function disk({ disk: { file, backing, aio, direct } }: QemuLaunch): string[][] 
       filename: backing,
       'read-only': true,
       'auto-read-only': false,
-      cache,
-      aio,
+      ...SHARED,
     }),
     blockdev({
       driver: 'qcow2',
       'node-name': 'template',
       file: 'template-file',
       'read-only': true,
-      cache,
+      cache: SHARED.cache,
     }),
     blockdev({
       driver: 'file',

@@ -1,6 +1,5 @@
 import type { Verb } from '../invocation.ts';
 import { choice } from '../options.ts';
-import { VERBS } from '../verbs.ts';
 
 export const verb: Verb = {
   summary: 'print a completion script for bash: verbs, options and names of VMs',
@@ -9,17 +8,16 @@ export const verb: Verb = {
       .argument('[shell]', 'bash', 'bash')
       .addHelpText('after', '\nExample:\n  source <(blockhost-qemu completion bash)');
   },
-  run({ args, out }) {
+  run({ args, out, verbs }) {
     choice('shell', args[0] ?? 'bash', ['bash']);
-    out.line(bashScript());
+    out.line(bashScript(verbs));
     return Promise.resolve(0);
   },
 };
 
 const WITHOUT_VM = new Set(['create', 'list', 'detect', 'completion', 'build-template']);
 
-function bashScript(): string {
-  const verbs = Object.keys(VERBS);
+function bashScript(verbs: readonly string[]): string {
   const named = verbs.filter((verb) => !WITHOUT_VM.has(verb));
   return `_blockhost_qemu() {
   local cur=\${COMP_WORDS[COMP_CWORD]} program=\${COMP_WORDS[0]##*/} verb first

@@ -1,0 +1,38 @@
+# The front door: everything a user or a maintainer does starts here.
+.DEFAULT_GOAL := help
+.PHONY: help demo test check fix bench build clean deps
+NODE_STAMP := node_modules/.stamp
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: build ## create, use and destroy a real Debian guest, step by step
+	@scripts/install-deps demo
+	@scripts/demo
+
+test: check ## all tests: unit, integration with real QEMU, end to end with a real Debian guest
+	@scripts/install-deps test
+	@node scripts/test.mjs unit integration e2e
+
+check: $(NODE_STAMP) ## format, lint, types (part of `make test`)
+	@scripts/install-deps check
+	@node_modules/.bin/biome check --error-on-warnings .
+	@node_modules/.bin/tsc
+	@shellcheck scripts/demo scripts/install-deps .ci/run $$(git ls-files '*.sh')
+
+fix: $(NODE_STAMP) ## put format and what the linter can mend in order
+	@node_modules/.bin/biome check --write .
+
+bench: build ## measure against raw QEMU and write build/bench.json
+	@scripts/install-deps test
+	@node scripts/bench.mjs
+
+build: $(NODE_STAMP) ## bundle the program into dist/
+	@node scripts/build.mjs
+
+clean: ## remove what was built here; caches in ~/.cache/blockhost-qemu stay
+	rm -rf dist build
+
+$(NODE_STAMP): package.json package-lock.json
+	npm ci --no-fund --no-audit --loglevel=error
+	@touch $@
