@@ -47,9 +47,9 @@ export function toRecord(readings: Readings): MetricsRecord {
   const diskTotalMb = inMb(diskTotalBytes);
   return {
     // A clock tick is 10 ms: ticks per second are percent of one CPU.
-    cpu_percent: Math.min(vcpus * 100, Math.round((rates?.cpuTicks ?? 0) * 100) / 100),
+    cpu_percent: Math.min(vcpus * 100, Math.max(0, Math.round((rates?.cpuTicks ?? 0) * 100) / 100)),
     cpu_count: vcpus,
-    memory_used_mb: Math.min(memoryTotalMb, inMb(readings.memoryUsedBytes ?? 0)),
+    memory_used_mb: Math.min(memoryTotalMb, Math.max(0, inMb(readings.memoryUsedBytes ?? 0))),
     memory_total_mb: memoryTotalMb,
     disk_used_mb:
       readings.diskUsedBytes === null ? -1 : Math.min(diskTotalMb, inMb(readings.diskUsedBytes)),
