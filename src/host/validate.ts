@@ -1,5 +1,6 @@
 import * as z from 'zod/mini';
 import { ProvisionerError } from '../errors.ts';
+import { quote } from '../types.ts';
 import { readJsonIfExists } from './files.ts';
 
 /** The first thing wrong, as "key.path: what was expected"; fit for one line. */
@@ -7,7 +8,27 @@ export function describeIssue(error: z.core.$ZodError): string {
   const issue = error.issues[0];
   if (issue === undefined) return 'is not as expected';
   const where = issue.path.length === 0 ? '' : `${issue.path.map(String).join('.')}: `;
-  return `${where}${issue.message}`.replace(/\s+/g, ' ').slice(0, 300);
+  return `${where}${wording(issue)}`.replace(/\s+/g, ' ').slice(0, 300);
+}
+
+/** zod/mini brings no messages of its own. */
+function wording(issue: z.core.$ZodIssue): string {
+  switch (issue.code) {
+    case 'invalid_type':
+      return `expected ${issue.expected}`;
+    case 'invalid_value':
+      return `expected ${issue.values.map((value) => JSON.stringify(value)).join(' or ')}`;
+    case 'unrecognized_keys':
+      return `unknown key ${issue.keys.map((key) => quote(key)).join(', ')}`;
+    case 'too_big':
+      return `expected at most ${issue.maximum}`;
+    case 'too_small':
+      return `expected at least ${issue.minimum}`;
+    case 'invalid_format':
+      return `expected a text of the form ${issue.pattern ?? issue.format}`;
+    default:
+      return issue.message;
+  }
 }
 
 /**
