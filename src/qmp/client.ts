@@ -1,0 +1,154 @@
+import type { CommandArguments, CommandName } from './commands/arguments.ts';
+import { type CommandResult, commandResults } from './commands/results.ts';
+import { Connection } from './connection.ts';
+import { QmpError, QmpProtocolError } from './errors.ts';
+import { EventHub } from './event-hub.ts';
+import type { EventStream } from './event-stream.ts';
+import type { EventName, KnownEvent, QmpEvent } from './events.ts';
+import type { Greeting } from './greeting.ts';
+import { type OnceOptions, once } from './once.ts';
+import { type CallArguments, type CallOptions, limitsOf } from './transport/bounded.ts';
+import type { Reply } from './transport/calls.ts';
+import { importShape, type Schema } from './transport/import.ts';
+
+export type QmpState = 'idle' | 'connecting' | 'negotiating' | 'ready' | 'closed';
+
+export interface ConnectOptions extends CallOptions {
+  /** Longest line QEMU may send. Default 64 MiB. */
+  maxLineBytes?: number | undefined;
+}
+
+const CONNECT_MS = 2000;
+const COMMAND_MS = 5000;
+const MAX_LINE_BYTES = 64 * 1024 * 1024;
+const EVENT_BUFFER = 1000;
+
+/** A connection to one QEMU's monitor. Serves until close() or until QEMU ends; it never reconnects. */
+export class QmpClient {
+  readonly path: string;
+  /** Settles once the client is closed: with the reason, or undefined when close() was called. Never rejects. */
+  readonly closed: Promise<QmpError | undefined>;
+  #resolveClosed: (reason: QmpError | undefined) => void = () => {};
+  #state: QmpState = 'idle';
+  #connection: Connection | undefined;
+  #greeting: Greeting | undefined;
+  #endReason: QmpError | undefined;
+  readonly #hub = new EventHub();
+
+  constructor(path: string) {
+    this.path = path;
+    this.closed = new Promise((resolve) => {
+      this.#resolveClosed = resolve;
+    });
+  }
+
+  static async connect(path: string, options: ConnectOptions = {}): Promise<QmpClient> {
+    const client = new QmpClient(path);
+    await client.open(options);
+    return client;
+  }
+
+  get state(): QmpState {
+    return this.#state;
+  }
+
+  get greeting(): Greeting | undefined {
+    return this.#greeting;
+  }
+
+  /** From idle to ready; when that fails, back to idle with nothing left open. */
+  async open(options: ConnectOptions = {}): Promise<void> {
+    if (this.#state !== 'idle') throw this.#misuse('be opened');
+    const limits = limitsOf(options, CONNECT_MS);
+    const connection = new Connection(this.path, {
+      onEvent: (name, body) => this.#hub.publish(name, body),
+      onLost: (reason) => {
+        if (this.#state === 'ready') this.#finish(reason, reason);
+      },
+    });
+    this.#connection = connection;
+    try {
+      this.#enter('connecting');
+      await connection.connect(limits, options.maxLineBytes ?? MAX_LINE_BYTES);
+      this.#enter('negotiating');
+      this.#greeting = await connection.negotiate(limits);
+      this.#enter('ready');
+    } catch (error) {
+      connection.end(new QmpError(`the connection to QEMU at ${this.path} was given up`));
+      if (this.state !== 'closed') this.#state = 'idle';
+      throw error;
+    }
+  }
+
+  /** @throws QmpError (see errors.ts); the signal's reason when aborted. */
+  async execute<N extends CommandName>(
+    name: N,
+    ...[args, options]: CallArguments<CommandArguments[N]>
+  ): Promise<CommandResult<N>> {
+    const reply = await this.#call(name, args, options ?? {});
+    // The schema was chosen by the name, which the compiler cannot follow through a lookup.
+    const imported = importShape(commandResults[name] as Schema<CommandResult<N>>, reply.value);
+    if ('value' in imported) return imported.value;
+    throw new QmpProtocolError(`QEMU's reply to ${name} is not as expected: ${imported.mismatch}`, {
+      command: name,
+      detail: reply.exchange(),
+    });
+  }
+
+  /** Any command; the result is whatever QEMU returned. */
+  async executeRaw(name: string, args?: object, options: CallOptions = {}): Promise<unknown> {
+    return (await this.#call(name, args, options)).value;
+  }
+
+  /** Events from now on; earlier ones are gone. `limit` is how many unread ones are kept. */
+  events(options: { limit?: number } = {}): EventStream {
+    return this.#hub.stream(options.limit ?? EVENT_BUFFER);
+  }
+
+  /** The next event of this name. Call it before the command that causes the event, and await it after. */
+  once<N extends EventName>(name: N, options: OnceOptions<KnownEvent<N>>): Promise<KnownEvent<N>>;
+  once(name: string, options: OnceOptions<QmpEvent>): Promise<QmpEvent>;
+  once(name: string, options: OnceOptions<never>): Promise<QmpEvent> {
+    // Only events of that name reach the filter, so it gets the type it was written for.
+    const filtered = options as OnceOptions<QmpEvent>;
+    return once((event, end) => this.#hub.listen(event, end), name, filtered);
+  }
+
+  /** Ends the connection, not QEMU. Calls still waiting are rejected. May be called at any time, twice too. */
+  close(): void {
+    if (this.#state === 'closed') return;
+    const reason = new QmpError(
+      `the connection to QEMU at ${this.path} was closed by this program`,
+    );
+    this.#connection?.end(reason);
+    this.#finish(reason, undefined);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.close();
+    return Promise.resolve();
+  }
+
+  async #call(name: string, args: unknown, options: CallOptions): Promise<Reply> {
+    if (this.#state !== 'ready' || this.#connection === undefined)
+      throw this.#endReason ?? this.#misuse(`execute ${name}`);
+    return await this.#connection.call(name, args, limitsOf(options, COMMAND_MS));
+  }
+
+  #enter(state: QmpState): void {
+    // close() may have been called while open() was waiting.
+    if (this.#state === 'closed') throw this.#endReason ?? this.#misuse('be opened');
+    this.#state = state;
+  }
+
+  #finish(reason: QmpError, closedWith: QmpError | undefined): void {
+    this.#state = 'closed';
+    this.#endReason = reason;
+    this.#hub.end(reason);
+    this.#resolveClosed(closedWith);
+  }
+
+  #misuse(what: string): QmpError {
+    return new QmpError(`a QMP client that is ${this.#state} cannot ${what}`);
+  }
+}

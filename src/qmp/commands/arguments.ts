@@ -1,0 +1,56 @@
+/** What each command takes, in QMP's own names; `undefined` for nothing (QEMU QMP reference manual). */
+export interface CommandArguments {
+  'query-status': undefined;
+  'query-version': undefined;
+  'query-block': undefined;
+  'query-blockstats': undefined | { 'query-nodes'?: boolean };
+  'query-chardev': undefined;
+  'query-balloon': undefined;
+  'query-cpus-fast': undefined;
+  'query-named-block-nodes': undefined | { flat?: boolean };
+  'query-jobs': undefined;
+  'query-stats': {
+    target: 'vm' | 'vcpu' | 'cryptodev';
+    vcpus?: string[];
+    providers?: { provider: string; names?: string[] }[];
+  };
+  stop: undefined;
+  cont: undefined;
+  quit: undefined;
+  system_powerdown: undefined;
+  system_reset: undefined;
+  /** Bytes of memory the guest shall keep. */
+  balloon: { value: number };
+  'qom-list': { path: string };
+  'qom-get': { path: string; property: string };
+  'qom-set': { path: string; property: string; value: unknown };
+  block_set_io_throttle: ThrottleLimits & { id: string };
+  block_resize: { 'node-name': string; size: number };
+  /** Further properties of the device go beside `driver`. */
+  device_add: { driver: string; id: string; bus?: string; [property: string]: unknown };
+  device_del: { id: string };
+  'chardev-change': { id: string; backend: { type: string; data: Record<string, unknown> } };
+  'ringbuf-read': { device: string; size: number; format?: 'utf8' | 'base64' };
+  'job-cancel': { id: string };
+  'job-dismiss': { id: string };
+}
+
+/** Per second; 0 means no limit. */
+export interface ThrottleLimits {
+  bps: number;
+  bps_rd: number;
+  bps_wr: number;
+  iops: number;
+  iops_rd: number;
+  iops_wr: number;
+  bps_max?: number;
+  bps_rd_max?: number;
+  bps_wr_max?: number;
+  iops_max?: number;
+  iops_rd_max?: number;
+  iops_wr_max?: number;
+  iops_size?: number;
+  group?: string;
+}
+
+export type CommandName = keyof CommandArguments;

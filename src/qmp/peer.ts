@@ -1,0 +1,11 @@
+import { QmpCommandError, QmpGoneError, QmpProtocolError, QmpTimeoutError } from './errors.ts';
+import type { Peer } from './transport/peer.ts';
+
+export const qemuPeer: Peer = {
+  name: 'QEMU',
+  silenceHint: 'another client may hold this socket, or the QEMU process is stopped',
+  Gone: QmpGoneError,
+  Timeout: QmpTimeoutError,
+  Protocol: QmpProtocolError,
+  Refused: QmpCommandError,
+};

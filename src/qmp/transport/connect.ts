@@ -1,0 +1,94 @@
+import * as fs from 'node:fs/promises';
+import * as net from 'node:net';
+import { errnoOf } from '../../errors.ts';
+import { monotonicMs, sleep } from '../../host/time.ts';
+import { QmpError } from '../errors.ts';
+import { bounded, type Limits } from './bounded.ts';
+import type { Peer } from './peer.ts';
+
+/** Pause before trying again when the listener's queue is full. */
+const RETRY_MS = 10;
+
+/**
+ * Connects to a Unix socket by its own path, never through a symbolic link.
+ * @throws the peer's Gone when nobody listens, Timeout when the queue stays full, Protocol when it is no socket.
+ */
+export async function connectUnix(path: string, peer: Peer, limits: Limits): Promise<net.Socket> {
+  await assertSocket(path, peer);
+  for (;;) {
+    try {
+      return await connectOnce(path, peer, limits);
+    } catch (error) {
+      // EAGAIN: two clients wait already, the third is turned away until one of them leaves.
+      if (errnoOf(error) !== 'EAGAIN') throw translate(error, path, peer);
+      if (monotonicMs() + RETRY_MS >= limits.end) throw busy(path, peer, limits, error);
+      await sleep(RETRY_MS, limits.signal);
+    }
+  }
+}
+
+function connectOnce(path: string, peer: Peer, limits: Limits): Promise<net.Socket> {
+  return bounded(
+    limits,
+    () => busy(path, peer, limits, undefined),
+    ({ resolve, reject }) => {
+      const socket = net.createConnection({ path });
+      let connected = false;
+      socket.once('error', reject);
+      socket.once('connect', () => {
+        connected = true;
+        resolve(socket);
+      });
+      return () => {
+        // An 'error' that nobody listens for would end the process.
+        socket.on('error', ignore);
+        socket.off('error', reject);
+        if (!connected) socket.destroy();
+      };
+    },
+  );
+}
+
+function ignore(): void {}
+
+async function assertSocket(path: string, peer: Peer): Promise<void> {
+  const stat = await fs.lstat(path).catch((error: unknown) => {
+    throw translate(error, path, peer);
+  });
+  if (stat.isSocket()) return;
+  const found = stat.isSymbolicLink()
+    ? 'a symbolic link'
+    : stat.isDirectory()
+      ? 'a directory'
+      : 'something else';
+  throw new peer.Protocol(`expected a socket at ${path}, found ${found}`, {});
+}
+
+function busy(path: string, peer: Peer, limits: Limits, cause: unknown): QmpError {
+  return new peer.Timeout(
+    `${peer.name} at ${path} is busy or not answering (no connection within ${limits.deadlineMs} ms)`,
+    { hint: peer.silenceHint, cause },
+  );
+}
+
+function translate(cause: unknown, path: string, peer: Peer): unknown {
+  switch (errnoOf(cause)) {
+    case 'ENOENT':
+    case 'ENOTDIR':
+      return new peer.Gone(`${peer.name} is not running: there is no socket ${path}`, { cause });
+    case 'ECONNREFUSED':
+    case 'ECONNRESET':
+    case 'EPIPE':
+      return new peer.Gone(`${peer.name} is not running: nobody listens on ${path}`, { cause });
+    case 'EACCES':
+    case 'EPERM':
+      return new QmpError(`not permitted to connect to ${path}`, {
+        hint: 'run this as root or as the user the VMs belong to',
+        cause,
+      });
+    case undefined:
+      return cause;
+    default:
+      return new QmpError(`cannot connect to ${path} (${errnoOf(cause)})`, { cause });
+  }
+}

@@ -1,0 +1,58 @@
+import type * as net from 'node:net';
+import { LineReader, type LineReaderEvents } from './line-reader.ts';
+
+export interface LineSocketEvents extends LineReaderEvents {
+  /** Bytes arrived, before they are cut into lines. */
+  onBytes?(count: number): void;
+  /** The other side has ended the connection; called at most once, never after destroy(). */
+  onEnd(cause: Error | undefined): void;
+}
+
+/** A connected socket that speaks in lines. After destroy() nothing is called any more. */
+export class LineSocket {
+  readonly reader: LineReader;
+  readonly #socket: net.Socket;
+  #over = false;
+
+  constructor(
+    socket: net.Socket,
+    events: LineSocketEvents,
+    options: { maxLineBytes: number; mark?: number },
+  ) {
+    this.#socket = socket;
+    this.reader = new LineReader(
+      {
+        // One chunk can hold several lines, and handling the first may destroy the socket.
+        onLine: (line, afterMark) => {
+          if (!this.#over) events.onLine(line, afterMark);
+        },
+        onTooLong: () => {
+          if (!this.#over) events.onTooLong();
+        },
+      },
+      options,
+    );
+    const end = (cause: Error | undefined): void => {
+      if (this.#over) return;
+      this.destroy();
+      events.onEnd(cause);
+    };
+    socket.on('data', (chunk: Buffer) => {
+      if (this.#over) return;
+      events.onBytes?.(chunk.length);
+      if (!this.#over) this.reader.push(chunk);
+    });
+    socket.on('error', end);
+    socket.on('end', () => end(undefined));
+    socket.on('close', () => end(undefined));
+  }
+
+  write(data: string | Uint8Array): void {
+    if (!this.#over) this.#socket.write(data);
+  }
+
+  destroy(): void {
+    this.#over = true;
+    this.#socket.destroy();
+  }
+}
