@@ -86,9 +86,10 @@ export class QmpClient {
     ...[args, options]: CallArguments<CommandArguments[N]>
   ): Promise<CommandResult<N>> {
     const reply = await this.#call(name, args, options ?? {});
+    const schema: Schema = commandResults[name];
+    const imported = importShape(schema, reply.value);
     // The schema was chosen by the name, which the compiler cannot follow through a lookup.
-    const imported = importShape(commandResults[name] as Schema<CommandResult<N>>, reply.value);
-    if ('value' in imported) return imported.value;
+    if ('value' in imported) return imported.value as CommandResult<N>;
     throw new QmpProtocolError(`QEMU's reply to ${name} is not as expected: ${imported.mismatch}`, {
       command: name,
       detail: reply.exchange(),

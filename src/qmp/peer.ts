@@ -3,6 +3,7 @@ import type { Peer } from './transport/peer.ts';
 
 export const qemuPeer: Peer = {
   name: 'QEMU',
+  absence: 'QEMU is not running',
   silenceHint: 'another client may hold this socket, or the QEMU process is stopped',
   Gone: QmpGoneError,
   Timeout: QmpTimeoutError,

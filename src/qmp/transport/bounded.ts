@@ -15,6 +15,7 @@ export type CallArguments<A, O extends CallOptions = CallOptions> = undefined ex
 
 /** The same as a fixed moment, so that several steps can share one deadline. */
 export interface Limits {
+  /** As it was said, whole, for messages. */
   readonly deadlineMs: number;
   /** On the clock of monotonicMs(). */
   readonly end: number;
@@ -24,7 +25,11 @@ export interface Limits {
 export function limitsOf(options: CallOptions, defaultMs: number): Limits {
   const deadlineMs = options.deadlineMs ?? defaultMs;
   if (Number.isNaN(deadlineMs)) throw new RangeError('deadlineMs is not a number');
-  return { deadlineMs, end: monotonicMs() + deadlineMs, signal: options.signal };
+  return {
+    deadlineMs: Math.max(0, Math.round(deadlineMs)),
+    end: monotonicMs() + deadlineMs,
+    signal: options.signal,
+  };
 }
 
 export interface Settle<T> {

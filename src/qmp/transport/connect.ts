@@ -75,11 +75,11 @@ function translate(cause: unknown, path: string, peer: Peer): unknown {
   switch (errnoOf(cause)) {
     case 'ENOENT':
     case 'ENOTDIR':
-      return new peer.Gone(`${peer.name} is not running: there is no socket ${path}`, { cause });
+      return new peer.Gone(`${peer.absence}: there is no socket ${path}`, { cause });
     case 'ECONNREFUSED':
     case 'ECONNRESET':
     case 'EPIPE':
-      return new peer.Gone(`${peer.name} is not running: nobody listens on ${path}`, { cause });
+      return new peer.Gone(`${peer.absence}: nobody listens on ${path}`, { cause });
     case 'EACCES':
     case 'EPERM':
       return new QmpError(`not permitted to connect to ${path}`, {

@@ -6,6 +6,9 @@ type Raise<F> = new (message: string, facts: F) => QmpError;
 export interface Peer {
   /** Begins a sentence and stands inside one: "QEMU", "the guest agent". */
   readonly name: string;
+  /** What it means when nobody listens on the socket. */
+  readonly absence: string;
+  /** What may be the matter when it does not answer. */
   readonly silenceHint: string;
   readonly Gone: Raise<QmpErrorFacts>;
   readonly Timeout: Raise<QmpErrorFacts>;
