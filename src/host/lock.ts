@@ -2,9 +2,12 @@ import { spawn } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { BusyError, ProvisionerError } from '../errors.ts';
+import { readFileIfExists } from './files.ts';
 
 export interface Lock {
   release(): void;
+  /** Releases it and removes its file: for a lock whose object is gone. */
+  remove(): void;
 }
 
 export interface LockOptions {
@@ -17,7 +20,7 @@ export interface LockOptions {
 }
 
 /**
- * Takes an exclusive flock(2) on `file`, which is made when missing and never removed.
+ * Takes an exclusive flock(2) on `file`, which is made when missing.
  *
  * Node has no flock. The util-linux program takes it on a file description it inherits from us, and
  * the lock lives as long as any copy of that description: ours, since the helper ends at once. So the
@@ -27,28 +30,41 @@ export interface LockOptions {
  */
 export async function lockFile(file: string, options: LockOptions): Promise<Lock> {
   fs.mkdirSync(path.dirname(file), { recursive: true, mode: 0o755 });
-  const fd = fs.openSync(
-    file,
-    fs.constants.O_RDWR | fs.constants.O_CREAT | fs.constants.O_NOFOLLOW,
-    0o600,
-  );
-  try {
-    if (!(await flock(fd, options.waitMs))) throw busy(file, options);
-    fs.ftruncateSync(fd, 0);
-    fs.writeSync(fd, `${options.holder} (pid ${process.pid})\n`, 0);
-  } catch (error) {
-    fs.closeSync(fd);
-    throw error;
-  }
-  let held = true;
-  return {
-    release() {
-      if (!held) return;
-      held = false;
-      fs.ftruncateSync(fd, 0);
+  for (;;) {
+    const fd = fs.openSync(file, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600);
+    try {
+      if (!(await flock(fd, options.waitMs))) throw busy(file, options);
+      // While we waited its holder may have removed the file: the lock on it then protects nothing.
+      if (isStill(file, fd)) return held(file, fd, options.holder);
+    } catch (error) {
       fs.closeSync(fd);
-    },
+      throw error;
+    }
+    fs.closeSync(fd);
+  }
+}
+
+const { O_RDWR, O_CREAT, O_NOFOLLOW } = fs.constants;
+
+function held(file: string, fd: number, holder: string): Lock {
+  fs.ftruncateSync(fd, 0);
+  fs.writeSync(fd, `${holder} (pid ${process.pid})\n`, 0);
+  let open = true;
+  const end = (last: () => void): void => {
+    if (!open) return;
+    open = false;
+    last();
+    fs.closeSync(fd);
   };
+  return {
+    release: () => end(() => fs.ftruncateSync(fd, 0)),
+    remove: () => end(() => fs.rmSync(file, { force: true })),
+  };
+}
+
+function isStill(file: string, fd: number): boolean {
+  const now = fs.lstatSync(file, { throwIfNoEntry: false });
+  return now !== undefined && now.ino === fs.fstatSync(fd).ino;
 }
 
 /** flock(1) exits with this code when the lock is taken (its option -E). */
@@ -72,7 +88,7 @@ function flock(fd: number, waitMs: number): Promise<boolean> {
 }
 
 function busy(file: string, options: LockOptions): BusyError {
-  const holder = fs.readFileSync(file, 'utf8').trim();
+  const holder = (readFileIfExists(file) ?? '').trim();
   return new BusyError(
     `${options.what} is in use by ${holder === '' ? 'another command' : holder}`,
     {

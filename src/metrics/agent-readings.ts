@@ -1,5 +1,6 @@
 import { monotonicMs } from '../host/time.ts';
 import { AgentClient } from '../qmp/agent/client.ts';
+import { readGuestFile } from '../qmp/agent/read-file.ts';
 
 /** What only the guest knows. Everything here is its own claim: bounded and optional. */
 export interface AgentReadings {
@@ -84,28 +85,12 @@ async function diskUsed(agent: AgentClient, deadline: Deadline): Promise<number 
 async function openSockets(agent: AgentClient, left: () => Deadline): Promise<number | null> {
   let sum: number | null = null;
   for (const file of ['/proc/net/sockstat', '/proc/net/sockstat6']) {
-    const inUse = /^TCP6?: inuse (\d{1,9})\b/m.exec(await readGuestFile(agent, file, left))?.[1];
+    const inUse = /^TCP6?: inuse (\d{1,9})\b/m.exec(
+      (await readGuestFile(agent, file, left())).toString('latin1'),
+    )?.[1];
     if (inUse !== undefined) sum = (sum ?? 0) + Number(inUse);
   }
   return sum;
-}
-
-async function readGuestFile(
-  agent: AgentClient,
-  path: string,
-  left: () => Deadline,
-): Promise<string> {
-  const handle = await agent.execute('guest-file-open', { path, mode: 'r' }, left());
-  try {
-    const { 'buf-b64': content } = await agent.execute(
-      'guest-file-read',
-      { handle, count: 4096 },
-      left(),
-    );
-    return Buffer.from(content, 'base64').toString('latin1');
-  } finally {
-    await agent.execute('guest-file-close', { handle }, left()).catch(() => undefined);
-  }
 }
 
 async function orNull<T>(read: () => Promise<T>): Promise<T | null> {

@@ -4,7 +4,7 @@ import { readFileIfExists } from '../host/files.ts';
 import type { Paths } from '../host/paths.ts';
 import { ageSeconds, readProcessStat } from '../host/process.ts';
 import { monotonicMs } from '../host/time.ts';
-import { isAgentOpen } from '../qmp/agent/open.ts';
+import { isAgentOpen } from '../qmp/agent/is-open.ts';
 import { QmpClient } from '../qmp/client.ts';
 import { machineState } from '../qmp/run-state.ts';
 import { type Incarnation, runningIncarnation } from '../store/incarnation.ts';

@@ -2,7 +2,7 @@ import { ProvisionerError } from '../errors.ts';
 import type { VmFiles } from '../host/paths.ts';
 import { isRunning, type ProcessIdentity } from '../host/process.ts';
 import { poll } from '../host/time.ts';
-import { withQmp } from '../qmp/client.ts';
+import { withQmp } from '../qmp/with-qmp.ts';
 import { findQemuProcesses, runningIncarnation } from '../store/incarnation.ts';
 
 export type Rung = 'absent' | 'quit' | 'killed';
@@ -38,7 +38,10 @@ export async function gone(
   signal?: AbortSignal,
 ): Promise<boolean> {
   const probe = (): true | undefined => (processes.some(isRunning) ? undefined : true);
-  return (await poll(probe, { deadlineMs, everyMs: 5, signal })) === true;
+  // At first often, for what ends at once; a guest that shuts down takes seconds.
+  const soon = await poll(probe, { deadlineMs: Math.min(deadlineMs, 200), everyMs: 4, signal });
+  if (soon === true || deadlineMs <= 200) return soon === true;
+  return (await poll(probe, { deadlineMs: deadlineMs - 200, everyMs: 40, signal })) === true;
 }
 
 export function processesOf(files: VmFiles): ProcessIdentity[] {

@@ -1,7 +1,9 @@
 import { NotFoundError, ProvisionerError } from '../errors.ts';
+import { AgentClient } from '../qmp/agent/client.ts';
 import { guestExec } from '../qmp/agent/exec.ts';
-import { isAgentOpen } from '../qmp/agent/open.ts';
-import { withQmp } from '../qmp/client.ts';
+import { isAgentOpen } from '../qmp/agent/is-open.ts';
+import type { CallOptions } from '../qmp/transport/bounded.ts';
+import { withQmp } from '../qmp/with-qmp.ts';
 import { runningIncarnation } from '../store/incarnation.ts';
 import type { VmName } from '../types.ts';
 import type { Host } from './host.ts';
@@ -14,6 +16,8 @@ export interface GuestResult {
   truncated: boolean;
 }
 
+/** An agent that says nothing for so long is dead: callers have little time (contract §2.5). */
+const ANSWER_MS = 3500;
 /** Linux takes at most 128 KiB in one argument (MAX_ARG_STRLEN, execve(2)); longer scripts go by stdin. */
 const MAX_ARGUMENT = 120_000;
 const FROM_STDIN =
@@ -31,11 +35,13 @@ export async function runInGuest(
 ): Promise<GuestResult> {
   await assertAgent(host, name);
   const long = Buffer.byteLength(command) > MAX_ARGUMENT;
-  const result = await guestExec(host.paths.vm(name).agent, {
+  const opener = (options: CallOptions) => AgentClient.open(host.paths.vm(name).agent, options);
+  const result = await guestExec(opener, {
     path: '/bin/sh',
     args: ['-c', long ? FROM_STDIN : command],
     ...(long ? { inputData: Buffer.from(command) } : {}),
     deadlineMs,
+    answerMs: ANSWER_MS,
     signal: host.signal,
   });
   return {

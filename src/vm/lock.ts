@@ -1,3 +1,4 @@
+import * as fs from 'node:fs';
 import { lockFile } from '../host/lock.ts';
 import type { VmName } from '../types.ts';
 import type { Host } from './host.ts';
@@ -24,6 +25,14 @@ export async function withVmLock<T>(
   try {
     return await work();
   } finally {
-    lock.release();
+    // The lock of a VM that is not there (destroyed, or never made) would be a leftover.
+    if (exists(host, name)) lock.release();
+    else lock.remove();
   }
+}
+
+function exists(host: Host, name: VmName): boolean {
+  return [host.paths.vm(name).directory, host.paths.journal(name)].some((file) =>
+    fs.existsSync(file),
+  );
 }

@@ -1,5 +1,5 @@
-import { withQmp } from '../qmp/client.ts';
 import { machineState } from '../qmp/run-state.ts';
+import { withQmp } from '../qmp/with-qmp.ts';
 import { type Incarnation, runningIncarnation } from '../store/incarnation.ts';
 import type { VmName } from '../types.ts';
 import type { Host } from './host.ts';

@@ -1,9 +1,10 @@
 import { messageOf, ProvisionerError } from '../errors.ts';
 import { readFileIfExists } from '../host/files.ts';
 import { monotonicMs, sleep } from '../host/time.ts';
+import { AgentClient } from '../qmp/agent/client.ts';
 import { guestExec } from '../qmp/agent/exec.ts';
-import { isAgentOpen } from '../qmp/agent/open.ts';
-import { withQmp } from '../qmp/client.ts';
+import { isAgentOpen } from '../qmp/agent/is-open.ts';
+import { withQmp } from '../qmp/with-qmp.ts';
 import { runningIncarnation } from '../store/incarnation.ts';
 import type { VmName } from '../types.ts';
 import type { Host } from './host.ts';
@@ -53,7 +54,7 @@ async function waitForUser(
   while (left() > 0) {
     assertAlive(host, name);
     try {
-      const result = await guestExec(files.agent, {
+      const result = await guestExec((options) => AgentClient.open(files.agent, options), {
         path: '/bin/sh',
         args: ['-c', script],
         deadlineMs: Math.min(left(), 30_000),
