@@ -114,7 +114,7 @@ export class FakeAgent {
     // What the real agent does on 0xFF: complain about the line it ended.
     if (text.startsWith('\xff'))
       line.send({ error: { class: 'GenericError', desc: 'JSON parse error, stray input' } });
-    const request = JSON.parse(text.replaceAll('\xff', '')) as {
+    const request = JSON.parse(Buffer.from(text.replaceAll('\xff', ''), 'latin1').toString()) as {
       execute: string;
       arguments?: Record<string, unknown>;
       id?: unknown;
