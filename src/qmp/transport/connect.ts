@@ -1,4 +1,4 @@
-import * as fs from 'node:fs/promises';
+import * as fs from 'node:fs';
 import * as net from 'node:net';
 import { errnoOf } from '../../errors.ts';
 import { monotonicMs, sleep } from '../../host/time.ts';
@@ -14,7 +14,7 @@ const RETRY_MS = 10;
  * @throws the peer's Gone when nobody listens, Timeout when the queue stays full, Protocol when it is no socket.
  */
 export async function connectUnix(path: string, peer: Peer, limits: Limits): Promise<net.Socket> {
-  await assertSocket(path, peer);
+  assertSocket(path, peer);
   for (;;) {
     try {
       return await connectOnce(path, peer, limits);
@@ -51,10 +51,14 @@ function connectOnce(path: string, peer: Peer, limits: Limits): Promise<net.Sock
 
 function ignore(): void {}
 
-async function assertSocket(path: string, peer: Peer): Promise<void> {
-  const stat = await fs.lstat(path).catch((error: unknown) => {
+function assertSocket(path: string, peer: Peer): void {
+  let stat: fs.Stats;
+  try {
+    // Synchronous: sockets are on tmpfs, where this costs less than a turn of the thread pool.
+    stat = fs.lstatSync(path);
+  } catch (error) {
     throw translate(error, path, peer);
-  });
+  }
   if (stat.isSocket()) return;
   const found = stat.isSymbolicLink()
     ? 'a symbolic link'

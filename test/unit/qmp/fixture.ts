@@ -13,11 +13,3 @@ export async function serveAgent(t: TestContext): Promise<FakeAgent> {
   t.after(() => fake.stop());
   return fake;
 }
-
-/** What keeps this process alive and could have been left by a client. */
-export function activeHandles(): string[] {
-  return process
-    .getActiveResourcesInfo()
-    .filter((name) => name === 'Timeout' || name.startsWith('Pipe') || name.endsWith('Req'))
-    .sort();
-}
