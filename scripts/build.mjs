@@ -1,8 +1,9 @@
 // Bundles src/cli/main.ts into one file, dist/blockhost-qemu.cjs, and links the command names to it.
-// Libraries that only some verbs need are stored in it as text and compiled when first used: parsing
-// all of them at every start would cost each verb some 20 ms (docs/decisions/0002-one-bundle.md).
+// Libraries that only some verbs need are packed inside it and compiled when first used: parsing all of
+// them at every start would cost each verb more than its work (docs/decisions/0002-one-bundle.md).
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import * as zlib from 'node:zlib';
 import { build } from 'esbuild';
 
 const LAZY = ['execa', 'systeminformation', 'yaml', 'commander'];
@@ -33,22 +34,14 @@ export function lazyLibraries() {
       plugin.onLoad({ filter: /.*/, namespace: 'lazy' }, async ({ path: name }) => {
         const result = await build({
           ...common,
-          stdin: {
-            contents: `export * from '${name}'; import d from '${name}'; export default d;`,
-            resolveDir: root,
-          },
+          stdin: { contents: `module.exports = require('${name}')`, resolveDir: root },
           write: false,
-          logOverride: { 'import-is-undefined': 'silent' },
-        }).catch(() =>
-          build({
-            ...common,
-            stdin: { contents: `module.exports = require('${name}')`, resolveDir: root },
-            write: false,
-          }),
-        );
-        const text = JSON.stringify(result.outputFiles[0].text);
+        });
+        const packed = zlib.brotliCompressSync(result.outputFiles[0].contents).toString('base64');
         return {
-          contents: `require('node:vm').compileFunction(${text}, ['module', 'exports', 'require'], { filename: '${name}' })(module, exports, require);`,
+          contents: `
+            const text = require('node:zlib').brotliDecompressSync(Buffer.from('${packed}', 'base64')).toString();
+            require('node:vm').compileFunction(text, ['module', 'exports', 'require'], { filename: '${name}' })(module, exports, require);`,
           loader: 'js',
           resolveDir: root,
         };
