@@ -1,0 +1,59 @@
+import { Option } from 'commander';
+import { buildTemplate } from '../../image/build-template.ts';
+import { SUITES, type Suite } from '../../image/debian-mirrors.ts';
+import { chooseAccel } from '../../vm/accel.ts';
+import type { Verb } from '../invocation.ts';
+import { stringOption } from '../options.ts';
+
+/** Where BlockHost puts the packages every guest needs (contract §15). */
+const PACKAGES = '/var/lib/blockhost/template-packages';
+
+export const verb: Verb = {
+  summary: 'build the disk image that VMs start from',
+  declare(command) {
+    command
+      .addOption(
+        new Option('--suite <name>', "Debian release to build (default: the host's)").choices(
+          Object.keys(SUITES),
+        ),
+      )
+      .option(
+        '--cloud-image <file or URL>',
+        'start from a cloud image instead of bootstrapping; needs --checksum',
+      )
+      .option('--checksum <sha512:HEX>', 'checksum of the cloud image; sha256 works too')
+      .option('--packages <folder>', 'install every .deb of this folder', PACKAGES)
+      .option('--require-packages', 'fail when that folder holds no .deb')
+      .option('--no-tune', 'leave the boot as slow as Debian ships it (for comparison)')
+      .addHelpText(
+        'after',
+        `
+Without --cloud-image the template is bootstrapped from the apt sources of this host. A build makes a new
+template and lets "current" point to it; VMs made from an older one keep theirs.
+
+Examples:
+  blockhost-qemu build-template
+  blockhost-qemu build-template --suite trixie
+  blockhost-qemu build-template --cloud-image debian-12-genericcloud-amd64.qcow2 --checksum sha512:...`,
+      );
+  },
+  async run({ options, host, out }) {
+    const { paths, report, signal, settings } = host;
+    const cacheFile = paths.accelProbe;
+    const binary = settings.qemu_binary;
+    const { accel } = await chooseAccel({ setting: settings.accel, binary, cacheFile, signal });
+    const template = await buildTemplate(
+      {
+        suite: stringOption(options, 'suite') as Suite | undefined,
+        cloudImage: stringOption(options, 'cloudImage'),
+        checksum: stringOption(options, 'checksum'),
+        packagesDir: stringOption(options, 'packages') ?? PACKAGES,
+        requirePackages: options.requirePackages === true,
+        tune: options.tune !== false,
+      },
+      { paths, report, signal, accel, qemuBinary: binary },
+    );
+    out.line(template.id);
+    return 0;
+  },
+};
