@@ -1,0 +1,98 @@
+/** What every template has, whatever it is made from (contract §15). */
+export const REQUIRED_PACKAGES = [
+  'ca-certificates',
+  'cloud-guest-utils',
+  'cloud-init',
+  'curl',
+  'openssh-server',
+  'qemu-guest-agent',
+  'sudo',
+] as const;
+
+/** For the initramfs of a tuned template. */
+export const TUNED_PACKAGES = ['busybox-static'] as const;
+
+/**
+ * Makes a template of a Debian root file system, from inside and as root: in a chroot during a bootstrap,
+ * or in a cloud image that was booted for it. Its argument is the folder with `files.tar` and `packages/`.
+ * What it prints is read by customizeLog().
+ */
+export function customizeScript(options: { tune: boolean }): string {
+  const packages = [...REQUIRED_PACKAGES, ...(options.tune ? TUNED_PACKAGES : [])];
+  return `#!/bin/sh
+set -eu
+payload=$1
+required='${packages.join(' ')}'
+${BODY}`;
+}
+
+const BODY = `
+export DEBIAN_FRONTEND=noninteractive LC_ALL=C
+step() { echo "@step $*"; }
+fail() { echo "@failed $*"; exit 1; }
+installed() { [ "$(dpkg-query -W -f='\${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
+
+step 'copying files'
+tar -C / -xf "$payload/files.tar" --no-same-owner
+
+missing=
+for package in $required; do
+  installed "$package" || missing="$missing $package"
+done
+if [ -n "$missing" ]; then
+  step "installing$missing"
+  apt-get -q update
+  # shellcheck disable=SC2086 # a list of words
+  apt-get -q -y --no-install-recommends install $missing || fail "cannot install$missing"
+fi
+
+set -- "$payload"/packages/*.deb
+if [ -e "$1" ]; then
+  step "installing $# packages of the template-packages folder"
+  if ! dpkg -i --force-confnew "$@"; then
+    apt-get -q update
+    apt-get -q -y -f --no-install-recommends install || fail 'the dependencies of the packages cannot be installed'
+  fi
+  # apt-get -f may also have removed what it could not satisfy.
+  for deb; do
+    package=$(dpkg-deb -f "$deb" Package)
+    if ! installed "$package"; then
+      fail "$package cannot be installed: its dependencies are not available"
+    fi
+    echo "@package $(dpkg-query -W -f='\${Package} \${Version}' "$package")"
+  done
+fi
+
+step 'setting up services'
+systemctl enable ssh.service >/dev/null 2>&1
+systemctl enable qemu-guest-agent.service >/dev/null 2>&1 || true
+for unit in systemd-networkd.service systemd-resolved.service; do
+  [ ! -e "/lib/systemd/system/$unit" ] || systemctl enable "$unit" >/dev/null 2>&1
+done
+
+# BlockHost's drop-ins must come first and its PAM login uses keyboard-interactive.
+sshd=/etc/ssh/sshd_config
+sed -i -e '/^[[:space:]]*Include[[:space:]]*\\/etc\\/ssh\\/sshd_config\\.d\\//d' \\
+  -e 's/^[[:space:]]*KbdInteractiveAuthentication[[:space:]][[:space:]]*no/#&/' "$sshd"
+sed -i '1i Include /etc/ssh/sshd_config.d/*.conf' "$sshd"
+mkdir -p /etc/ssh/sshd_config.d
+
+step 'making the initramfs'
+update-initramfs -u -k all
+if [ -e /boot/grub/grub.cfg ] && [ ! -e "$payload/chroot" ]; then update-grub; fi
+
+step 'cleaning up'
+apt-get -q -y autoremove --purge >/dev/null 2>&1 || true
+apt-get clean
+rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin /var/cache/debconf/*-old /var/lib/dpkg/*-old
+rm -f /etc/apt/apt.conf.d/99mmdebstrap /etc/ssh/ssh_host_*
+cloud-init clean --logs >/dev/null 2>&1 || true
+rm -rf /var/lib/cloud/* /run/cloud-init /var/log/cloud-init*.log
+rm -rf /etc/netplan/50-cloud-init.yaml /etc/network/interfaces.d/50-cloud-init /etc/systemd/network/10-cloud-init-*
+rm -f /var/lib/systemd/random-seed /var/lib/systemd/credential.secret /var/lib/dbus/machine-id /root/.bash_history
+rm -rf /tmp/* /var/tmp/* /var/log/journal/* /var/log/apt/* /var/log/dpkg.log /var/log/alternatives.log /var/log/bootstrap.log
+# Empty, not missing: systemd then fills it in without asking first-boot questions.
+: > /etc/machine-id
+# shellcheck source=/dev/null
+echo "@os $(. /etc/os-release && echo "$ID-$VERSION_ID")"
+`;
