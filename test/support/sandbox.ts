@@ -1,0 +1,144 @@
+import * as fs from 'node:fs';
+import * as os from 'node:os';
+import * as path from 'node:path';
+import { type Config, loadConfig } from '../../src/host/config.ts';
+import type { VmFiles } from '../../src/host/paths.ts';
+import { poll } from '../../src/host/time.ts';
+import { EmbeddedStore } from '../../src/store/embedded.ts';
+import { parseVmName } from '../../src/types.ts';
+import type { Host } from '../../src/vm/host.ts';
+import { processesAbout } from './leftovers.ts';
+import { type Finished, type ProgramOptions, programFile, Running } from './program.ts';
+import { tinyGuest } from './tiny-guest/build.ts';
+
+/** Whoever calls back at the end: a test's context, or node:test itself outside of hooks and tests. */
+interface Scope {
+  after(hook: () => Promise<void>): void;
+}
+
+/**
+ * A state directory of its own under /tmp, and the program working on it. At the end every process that
+ * names the directory is killed, by its id, and the directory removed.
+ */
+export class Sandbox {
+  readonly state: string;
+  readonly config: Config;
+  readonly env: NodeJS.ProcessEnv;
+  readonly image: string;
+
+  readonly #base: string;
+
+  private constructor(base: string, state: string, image: string, made: Made) {
+    this.#base = base;
+    this.state = state;
+    this.image = image;
+    this.config = made.config;
+    this.env = made.env;
+  }
+
+  static async make(scope: Scope, settings: Settings = {}): Promise<Sandbox> {
+    const image = await tinyGuest();
+    const base = fs.mkdtempSync(path.join(os.tmpdir(), 'bv-'));
+    // QEMU runs as another user, who has to pass through.
+    fs.chmodSync(base, 0o711);
+    scope.after(async () => {
+      await killAll(base);
+      fs.rmSync(base, { recursive: true, force: true });
+    });
+    const state = path.join(base, 's');
+    return new Sandbox(base, state, image, await configure(base, state, settings));
+  }
+
+  /** The same state with other settings. */
+  async with(settings: Settings): Promise<Sandbox> {
+    const made = await configure(this.#base, this.state, settings);
+    return new Sandbox(this.#base, this.state, this.image, made);
+  }
+
+  /** A state of its own with the templates of this one, so that they need not be imported again. */
+  async sibling(settings: Settings = {}): Promise<Sandbox> {
+    const state = fs.mkdtempSync(path.join(this.#base, 's'));
+    fs.chmodSync(state, 0o755);
+    fs.symlinkSync(this.config.paths.templates, path.join(state, 'templates'));
+    const made = await configure(this.#base, state, settings);
+    return new Sandbox(this.#base, state, this.image, made);
+  }
+
+  begin(verb: string, args: readonly string[] = [], options: ProgramOptions = {}): Running {
+    const env = { ...this.env, ...options.env };
+    return new Running([programFile(`blockhost-vm-${verb}`), ...args], { ...options, env });
+  }
+
+  run(verb: string, args: readonly string[] = [], options?: ProgramOptions): Promise<Finished> {
+    return this.begin(verb, args, options).done;
+  }
+
+  /** Like `run`, but a failure of the command is one of the test. Gives stdout. */
+  async ok(verb: string, args: readonly string[] = [], options?: ProgramOptions): Promise<string> {
+    const { code, signal, stdout, stderr } = await this.run(verb, args, options);
+    if (code !== 0) throw new Error(`${verb} ${args.join(' ')}: ${signal ?? code}: ${stderr}`);
+    return stdout;
+  }
+
+  /** Options of `create` that make a VM of the tiny guest. */
+  get tiny(): string[] {
+    return ['--image', this.image, '--memory', '128', '--disk', '1'];
+  }
+
+  create(name: string, ...more: string[]): Promise<string> {
+    return this.ok('create', [name, ...this.tiny, '--apply', ...more]);
+  }
+
+  /** What a shell command in the guest prints. */
+  async sh(name: string, command: string): Promise<string> {
+    return (await this.ok('guest-exec', [name, command])).trimEnd();
+  }
+
+  files(name: string): VmFiles {
+    return this.config.paths.vm(parseVmName(name));
+  }
+
+  /** QEMU's process id as it stands in its pid file. */
+  pid(name: string): number {
+    return Number(fs.readFileSync(this.files(name).pid, 'utf8'));
+  }
+
+  /** What the verbs work with, for calling them in this process. */
+  host(more: Partial<Host> = {}): Host {
+    return {
+      ...this.config,
+      store: new EmbeddedStore(this.config.paths.records),
+      report: () => undefined,
+      verbose: () => undefined,
+      signal: new AbortController().signal,
+      ...more,
+    };
+  }
+}
+
+type Settings = Record<string, unknown>;
+type Made = Pick<Sandbox, 'config' | 'env'>;
+
+async function configure(base: string, state: string, settings: Settings): Promise<Made> {
+  const file = path.join(fs.mkdtempSync(path.join(base, 'c')), 'config.yaml');
+  const all = { runner: 'direct', ready_timeout: 120, ...settings };
+  fs.writeFileSync(file, JSON.stringify(all));
+  const env = { BLOCKHOST_QEMU_STATE_DIR: state, BLOCKHOST_QEMU_CONFIG: file };
+  return { env, config: await loadConfig(env) };
+}
+
+async function killAll(directory: string): Promise<void> {
+  const none = (): true | undefined => {
+    const found = processesAbout(directory);
+    for (const { pid } of found) {
+      try {
+        process.kill(pid, 'SIGKILL');
+      } catch {
+        // It ended meanwhile.
+      }
+    }
+    return found.length === 0 ? true : undefined;
+  };
+  if ((await poll(none, { deadlineMs: 15_000, everyMs: 20 })) === undefined)
+    throw new Error(`processes that use ${directory} do not end`);
+}
