@@ -42,11 +42,6 @@ export async function createRows(): Promise<Row[]> {
         'x',
         2,
       ),
-      atMost(
-        median(ours),
-        's',
-        1.05 * median(byHand),
-      ),
     ];
   } finally {
     await world.verb('destroy', 'c1').catch(() => undefined);

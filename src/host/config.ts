@@ -58,11 +58,11 @@ export const DEFAULT_CONFIG = '/etc/blockhost-qemu/config.yaml';
  */
 export async function loadConfig(env: NodeJS.ProcessEnv = process.env): Promise<Config> {
   const settings = await readSettings(env);
-  const state = env['BLOCKHOST_QEMU_STATE_DIR'] ?? settings.state_dir ?? defaultStateDirectory(env);
+  const state = env.BLOCKHOST_QEMU_STATE_DIR ?? settings.state_dir ?? defaultStateDirectory(env);
   const run =
-    env['BLOCKHOST_QEMU_RUN_DIR'] ??
+    env.BLOCKHOST_QEMU_RUN_DIR ??
     settings.run_dir ??
-    (env['BLOCKHOST_QEMU_STATE_DIR'] === undefined && settings.state_dir === undefined
+    (env.BLOCKHOST_QEMU_STATE_DIR === undefined && settings.state_dir === undefined
       ? defaultRunDirectory(env)
       : path.join(state, 'run'));
   for (const directory of [state, run]) {
@@ -72,7 +72,7 @@ export async function loadConfig(env: NodeJS.ProcessEnv = process.env): Promise<
 }
 
 async function readSettings(env: NodeJS.ProcessEnv): Promise<Settings> {
-  const named = env['BLOCKHOST_QEMU_CONFIG'];
+  const named = env.BLOCKHOST_QEMU_CONFIG;
   const file = named ?? DEFAULT_CONFIG;
   const text = readFileIfExists(file);
   if (text === undefined) {
@@ -95,15 +95,12 @@ async function readSettings(env: NodeJS.ProcessEnv): Promise<Settings> {
 
 function defaultStateDirectory(env: NodeJS.ProcessEnv): string {
   if (process.getuid?.() === 0) return '/var/lib/blockhost-qemu';
-  return path.join(
-    env['XDG_STATE_HOME'] ?? path.join(os.homedir(), '.local/state'),
-    'blockhost-qemu',
-  );
+  return path.join(env.XDG_STATE_HOME ?? path.join(os.homedir(), '.local/state'), 'blockhost-qemu');
 }
 
 function defaultRunDirectory(env: NodeJS.ProcessEnv): string {
   if (process.getuid?.() === 0) return '/run/blockhost-qemu';
-  const base = env['XDG_RUNTIME_DIR'];
+  const base = env.XDG_RUNTIME_DIR;
   if (base !== undefined && fs.existsSync(base)) return path.join(base, 'blockhost-qemu');
   return path.join(defaultStateDirectory(env), 'run');
 }

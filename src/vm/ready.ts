@@ -6,7 +6,7 @@ import { guestExec } from '../qmp/agent/exec.ts';
 import { isAgentOpen } from '../qmp/agent/is-open.ts';
 import { withQmp } from '../qmp/with-qmp.ts';
 import { runningIncarnation } from '../store/incarnation.ts';
-import type { VmName } from '../types.ts';
+import { DEVICE, type VmName } from '../types.ts';
 import type { Host } from './host.ts';
 
 /** Ready = the guest agent answers and the user account exists (contract §5). */
@@ -24,20 +24,34 @@ export async function waitUntilReady(
   await waitForUser(host, name, username, left);
 }
 
+/** QEMU tells when something in the guest opens the agent's port: no polling while the guest boots. */
 async function waitForAgent(host: Host, name: VmName, left: () => number): Promise<void> {
   const files = host.paths.vm(name);
-  while (!(await withQmp(files.qmp, isAgentOpen).catch(() => false))) {
+  try {
+    await withQmp(
+      files.qmp,
+      async (qmp) => {
+        const opened = qmp.once('VSERPORT_CHANGE', {
+          deadlineMs: left(),
+          signal: host.signal,
+          filter: ({ data }) => data.open && data.id === DEVICE.agent,
+        });
+        opened.catch(() => undefined);
+        if (!(await isAgentOpen(qmp))) await opened;
+      },
+      { signal: host.signal },
+    );
+  } catch (cause) {
+    host.signal.throwIfAborted();
     assertAlive(host, name);
-    if (left() <= 0) {
-      throw new ProvisionerError(
-        `VM ${name}: no guest agent within ${host.settings.ready_timeout} s`,
-        {
-          hint: 'the image needs qemu-guest-agent; see --verbose for the end of its console',
-          detail: consoleTail(host, name),
-        },
-      );
-    }
-    await sleep(200, host.signal);
+    throw new ProvisionerError(
+      `VM ${name}: no guest agent within ${host.settings.ready_timeout} s`,
+      {
+        hint: 'the image needs qemu-guest-agent; --verbose shows the end of its console',
+        detail: consoleTail(host, name),
+        cause,
+      },
+    );
   }
 }
 
@@ -79,7 +93,7 @@ async function waitForUser(
 function assertAlive(host: Host, name: VmName): void {
   if (runningIncarnation(host.paths.vm(name)) !== undefined) return;
   throw new ProvisionerError(`VM ${name} powered off before it was ready`, {
-    hint: 'see --verbose for the end of its console',
+    hint: '--verbose shows the end of its console',
     detail: consoleTail(host, name),
   });
 }
