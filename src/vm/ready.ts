@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from 'node:util';
 import { messageOf, ProvisionerError } from '../errors.ts';
 import { readFileIfExists } from '../host/files.ts';
 import { monotonicMs, sleep } from '../host/time.ts';
@@ -101,10 +102,8 @@ function assertAlive(host: Host, name: VmName): void {
 /** The guest chose these bytes: control characters other than line ends are dropped. */
 export function consoleTail(host: Host, name: VmName): string {
   const text = readFileIfExists(host.paths.vm(name).consoleLog) ?? '';
-  return text
-    .slice(-4000)
-    .replaceAll(/\u001b\[[0-9;?]*[A-Za-z]/g, '')
-    .replaceAll(/[^\n\u0020-\u007e]/g, '')
+  return stripVTControlCharacters(text.slice(-4000))
+    .replaceAll(/[^\n\x20-\x7e]/g, '')
     .split('\n')
     .slice(-20)
     .join('\n');
