@@ -32,8 +32,8 @@ export interface GuestExecResult {
 
 /** Two outputs of 16 MiB in base64, and the words around them. */
 const STATUS_REPLY_BYTES = 2 * Math.ceil((16 * 1024 * 1024 * 4) / 3) + 64 * 1024;
-/** A status reply can be 43 MB, which takes a slow guest some seconds. */
-const STATUS_MS = 30_000;
+/** A status reply can be 43 MB, and an emulated guest sends one or two in a second. */
+const STATUS_MS = 60_000;
 const FIRST_PAUSE_MS = 5;
 const LAST_PAUSE_MS = 200;
 /** From this pace on an opener's connection is closed between polls. */
