@@ -23,8 +23,10 @@ export async function startQemu(t: TestContext, more: readonly string[] = []): P
   const qmp = path.join(directory, 'qmp.sock');
   const agent = path.join(directory, 'qga.sock');
   const child = spawn(
-    'qemu-system-x86_64',
+    'setpriv',
     [
+      // So that QEMU ends with this process too, however that ends.
+      ...['--pdeathsig', 'KILL', 'qemu-system-x86_64'],
       ...['-nodefaults', '-display', 'none', '-machine', 'q35', '-accel', 'tcg', '-m', '96'],
       ...['-qmp', `unix:${qmp},${SERVER}`],
       ...['-device', 'virtio-serial-pci,id=serial'],
