@@ -4,8 +4,8 @@ import * as path from 'node:path';
 import * as z from 'zod/mini';
 import { InputError, messageOf, ProvisionerError } from '../errors.ts';
 import { readFileIfExists } from './files.ts';
+import { describeMismatch } from './mismatch.ts';
 import { Paths } from './paths.ts';
-import { describeIssue } from './validate.ts';
 
 const Ipv4 = z
   .string()
@@ -90,7 +90,7 @@ async function readSettings(env: NodeJS.ProcessEnv): Promise<Settings> {
   }
   const result = z.safeParse(ConfigFile, content);
   if (result.success) return result.data;
-  throw new InputError(`${file}: ${describeIssue(result.error)}`);
+  throw new InputError(`${file}: ${describeMismatch(result.error, content)}`);
 }
 
 function defaultStateDirectory(env: NodeJS.ProcessEnv): string {

@@ -36,7 +36,7 @@ export async function bootstrap(options: BootstrapOptions): Promise<CustomizeFac
   const rootTree = path.join(workDir, 'rootfs');
   const uuid = randomUUID();
   const log = customizeLog(report);
-  report(`bootstrapping ${suite} from ${options.mirrors.uris.join(', ')}`);
+  report(`bootstrapping ${suite} from this host's apt sources`);
   await mmdebstrap(options, rootTree, uuid, log);
   const raw = path.join(workDir, 'disk.raw');
   await makeBootDisk(

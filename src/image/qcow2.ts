@@ -4,7 +4,7 @@ import * as path from 'node:path';
 import * as z from 'zod/mini';
 import { errnoOf, InputError, NotFoundError, ProvisionerError } from '../errors.ts';
 import { ExecError, type RunOptions, type RunResult, run } from '../host/exec.ts';
-import { describeIssue } from '../host/validate.ts';
+import { describeMismatch } from '../host/mismatch.ts';
 import { GiB } from '../types.ts';
 
 export interface ImageInfo {
@@ -47,10 +47,11 @@ export async function imageInfo(file: string, options: InfoOptions = {}): Promis
   const { stdout } = await qemuImg(['info', '--output=json', ...live, ...format, file], {
     signal: options.signal,
   });
-  const result = z.safeParse(QemuImgInfo, parseJson(stdout));
+  const reply = parseJson(stdout);
+  const result = z.safeParse(QemuImgInfo, reply);
   if (!result.success) {
     throw new ProvisionerError(
-      `qemu-img info gave an unexpected reply about ${file}: ${describeIssue(result.error)}`,
+      `qemu-img info gave an unexpected reply about ${file}: ${describeMismatch(result.error, reply)}`,
     );
   }
   const info = result.data;

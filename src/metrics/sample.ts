@@ -5,6 +5,7 @@ import type { Paths } from '../host/paths.ts';
 import { ageSeconds, readProcessStat } from '../host/process.ts';
 import { monotonicMs } from '../host/time.ts';
 import { isAgentOpen } from '../qmp/agent/is-open.ts';
+import { readBalloonStats } from '../qmp/balloon.ts';
 import { QmpClient } from '../qmp/client.ts';
 import { machineState } from '../qmp/run-state.ts';
 import { type Incarnation, runningIncarnation } from '../store/incarnation.ts';
@@ -106,11 +107,11 @@ async function askQemu(socket: string, name: VmName): Promise<QemuReadings> {
   let qmp: QmpClient | undefined;
   try {
     qmp = await QmpClient.connect(socket, options());
-    const balloon = { path: `/machine/peripheral/${DEVICE.balloon}`, property: 'guest-stats' };
+    const balloon = `/machine/peripheral/${DEVICE.balloon}`;
     const [status, blocks, memory, agentOpen] = await Promise.all([
       qmp.execute('query-status', undefined, options()),
       qmp.execute('query-blockstats', undefined, options()),
-      qmp.execute('qom-get', balloon, options()).catch(() => undefined),
+      readBalloonStats(qmp, balloon, options()).catch(() => undefined),
       isAgentOpen(qmp, options()),
     ]);
     const stats = blocks.find(({ qdev }) => qdev === DISK_QDEV)?.stats;
@@ -122,7 +123,7 @@ async function askQemu(socket: string, name: VmName): Promise<QemuReadings> {
         diskReadBytes: stats?.rd_bytes ?? null,
         diskWriteBytes: stats?.wr_bytes ?? null,
       },
-      memoryUsedBytes: usedMemory(memory),
+      memoryUsedBytes: memory === undefined ? null : usedMemory(memory),
       agentOpen,
     };
   } catch (cause) {

@@ -36,7 +36,7 @@ test('a wrong file is named with its key', async (t) => {
     ['bridge: "br0;reboot"\n', /bridge/],
     ['ip_pool: {network: 10.0.0.0/24}\n', /ip_pool/],
     ['a: [\n', /not valid YAML/],
-    ['- 1\n', /expected object/i],
+    ['- 1\n', /should be an object, found an array/],
   ];
   for (const [content, expected] of cases) {
     const file = write(t, content);

@@ -85,30 +85,18 @@ test('ticks per second are percent of one CPU', () => {
 });
 
 test('used memory is what the guest cannot give back, and nothing is made of what it did not send', () => {
-  const stats = (values: Record<string, number>): unknown => ({ 'last-update': 1, stats: values });
-  assert.equal(
-    usedMemory(stats({ 'stat-total-memory': GiB, 'stat-available-memory': 700 * MiB })),
-    324 * MiB,
-  );
-  assert.equal(
-    usedMemory(stats({ 'stat-total-memory': GiB, 'stat-free-memory': GiB / 2 })),
-    GiB / 2,
-  );
-  assert.equal(
-    usedMemory(stats({ 'stat-total-memory': 2 ** 64 - 1, 'stat-available-memory': 2 ** 64 - 1 })),
-    null,
-  );
-  assert.equal(usedMemory(stats({ 'stat-total-memory': 5, 'stat-available-memory': 6 })), null);
-  for (const bad of [
-    undefined,
-    null,
-    7,
-    {},
-    { stats: null },
-    { stats: { 'stat-total-memory': 'x' } },
-  ]) {
-    assert.equal(usedMemory(bad), null);
-  }
+  const nothing = {
+    updatedAt: undefined,
+    totalBytes: undefined,
+    freeBytes: undefined,
+    availableBytes: undefined,
+    diskCacheBytes: undefined,
+  };
+  assert.equal(usedMemory({ ...nothing, totalBytes: GiB, availableBytes: 700 * MiB }), 324 * MiB);
+  assert.equal(usedMemory({ ...nothing, totalBytes: GiB, freeBytes: GiB / 2 }), GiB / 2);
+  assert.equal(usedMemory({ ...nothing, totalBytes: 5, availableBytes: 6 }), null);
+  assert.equal(usedMemory({ ...nothing, availableBytes: 6 }), null);
+  assert.equal(usedMemory(nothing), null);
 });
 
 function sample(atMs: number, value: number | null, incarnation = 'boot/1/1'): Sample {
