@@ -46,9 +46,18 @@ export async function gone(
 
 export function processesOf(files: VmFiles): ProcessIdentity[] {
   const found = findQemuProcesses(files);
-  const noted = runningIncarnation(files);
+  const noted = notedProcess(files);
   if (noted !== undefined && !found.some(({ pid }) => pid === noted.pid)) found.push(noted);
   return found;
+}
+
+/** A damaged note must not keep anybody from ending the VM: its process was found without it. */
+function notedProcess(files: VmFiles): ProcessIdentity | undefined {
+  try {
+    return runningIncarnation(files);
+  } catch {
+    return undefined;
+  }
 }
 
 async function quit(
