@@ -1,9 +1,11 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import * as fs from 'node:fs';
+import * as path from 'node:path';
 import { InputError } from '../errors.ts';
 import { ensureDirectory } from '../host/files.ts';
+import { probeImage } from '../image/image-probe.ts';
 import { importImage } from '../image/import-image.ts';
-import { createOverlay } from '../image/qcow2.ts';
+import { createOverlay, imageInfo } from '../image/qcow2.ts';
 import { writeSeed } from '../image/seed.ts';
 import { currentTemplate, findTemplate, type Template } from '../image/template-store.ts';
 import { assertBridge, tapName } from '../net/tap.ts';
@@ -46,7 +48,7 @@ export async function previewCreate(host: Host, spec: CreateSpec): Promise<Creat
   await checkCreateSpec(spec);
   await assertNameFree(host, spec.name);
   if (spec.network === 'bridge' && spec.bridge !== undefined) assertBridge(spec.bridge);
-  if (spec.image === undefined) diskFits(spec, chosenTemplate(host, spec));
+  diskFits(spec, await sourceSize(host, spec));
   const allocation = await host.store.preview(poolOf(host, spec));
   return resultOf(spec, allocation.vmid, addressOf(spec, allocation));
 }
@@ -58,13 +60,13 @@ export async function previewCreate(host: Host, spec: CreateSpec): Promise<Creat
 export async function createVm(host: Host, spec: CreateSpec): Promise<CreateResult> {
   await checkCreateSpec(spec);
   if (spec.network === 'bridge' && spec.bridge !== undefined) assertBridge(spec.bridge);
+  diskFits(spec, await sourceSize(host, spec));
   const work = async (): Promise<CreateResult> => {
     await recover(host, spec.name);
     await assertNameFree(host, spec.name);
     ensureDirectory(host.paths.state, 0o755);
     assertRoom(host.paths.state);
     const template = await takeTemplate(host, spec);
-    diskFits(spec, template);
     const config = configOf(spec, template, { vmid: 0, ip: '' }, 1024);
     const context: CreateContext = {
       ...(await prepareStart(host, config)),
@@ -169,16 +171,19 @@ async function takeTemplate(host: Host, spec: CreateSpec): Promise<Template> {
   return await importImage(host.paths, spec.image, { defaultUser: spec.username, report, signal });
 }
 
-function diskFits(spec: CreateSpec, template: Template): void {
-  const { virtualSize } = template.manifest;
+/** Bytes of the disk the VM starts from, be it in the store already or an image still to be imported. */
+async function sourceSize(host: Host, spec: CreateSpec): Promise<number> {
+  if (spec.image === undefined) return chosenTemplate(host, spec).manifest.virtualSize;
+  const format = probeImage(spec.image);
+  return (await imageInfo(path.resolve(spec.image), { format, signal: host.signal })).virtualSize;
+}
+
+function diskFits(spec: CreateSpec, virtualSize: number): void {
   if (diskBytes(spec, virtualSize) >= virtualSize) return;
   const least = Math.ceil(virtualSize / 1024 ** 3);
-  throw new InputError(
-    `--disk ${spec.diskGb} is smaller than the template, which needs ${least} GB`,
-    {
-      hint: `use --disk ${least} or more`,
-    },
-  );
+  throw new InputError(`--disk ${spec.diskGb} is smaller than the image, which needs ${least} GB`, {
+    hint: `use --disk ${least} or more`,
+  });
 }
 
 function configOf(
