@@ -51,6 +51,9 @@ export function stopVm(host: Host, name: VmName, limitMs = STOP_LIMIT_MS): Promi
   });
 }
 
+/** QEMU's words for a machine that nothing but a reset brings back. */
+const DEAD = new Set(['guest-panicked', 'internal-error', 'shutdown']);
+
 /** @returns how often it was pressed until the guest was off, 0 when it never was. */
 async function pressPowerButton(
   host: Host,
@@ -73,8 +76,10 @@ async function pressPowerButton(
   try {
     for (const press of [1, 2]) {
       host.report(press === 1 ? 'asking the guest to power off (ACPI)' : 'asking the guest again');
+      const { status } = await qmp.execute('query-status');
+      if (DEAD.has(status)) break;
       // A guest that was paused cannot react before it runs again.
-      if ((await qmp.execute('query-status')).status === 'paused') await qmp.execute('cont');
+      if (status === 'paused') await qmp.execute('cont');
       await qmp.execute('system_powerdown');
       if (await off()) return press;
     }
