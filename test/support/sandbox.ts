@@ -64,6 +64,20 @@ export class Sandbox {
     return new Sandbox(this.#base, state, this.image, made);
   }
 
+  /** A sibling with a VM of this one, which has to be off: same disk, no run. */
+  async copy(name: string): Promise<Sandbox> {
+    const other = await this.sibling();
+    fs.mkdirSync(other.config.paths.vms, { mode: 0o711 });
+    fs.cpSync(this.files(name).directory, other.files(name).directory, { recursive: true });
+    for (const file of ['', ...fs.readdirSync(this.files(name).directory)]) {
+      const from = fs.statSync(path.join(this.files(name).directory, file));
+      fs.chownSync(path.join(other.files(name).directory, file), from.uid, from.gid);
+      fs.chmodSync(path.join(other.files(name).directory, file), from.mode);
+    }
+    fs.copyFileSync(this.config.paths.records, other.config.paths.records);
+    return other;
+  }
+
   begin(verb: string, args: readonly string[] = [], options: ProgramOptions = {}): Running {
     const env = { ...this.env, ...options.env };
     return new Running([programFile(`blockhost-vm-${verb}`), ...args], { ...options, env });
@@ -78,6 +92,12 @@ export class Sandbox {
     const { code, signal, stdout, stderr } = await this.run(verb, args, options);
     if (code !== 0) throw new Error(`${verb} ${args.join(' ')}: ${signal ?? code}: ${stderr}`);
     return stdout;
+  }
+
+  /** Runs it on a terminal of its own, by script(1). */
+  onTerminal(verb: string): Promise<Finished> {
+    const argv = ['script', '-qec', programFile(`blockhost-vm-${verb}`), '/dev/null'];
+    return new Running(argv, { env: this.env }).done;
   }
 
   /** Options of `create` that make a VM of the tiny guest. */

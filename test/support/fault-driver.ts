@@ -1,0 +1,40 @@
+// A command with faults, as a program of its own: one that can be killed, or run in a network namespace.
+// Takes its orders as JSON in FAULT_ORDERS; prints, as one line of JSON, an outcome per fault.
+import { loadConfig } from '../../src/host/config.ts';
+import { EmbeddedStore } from '../../src/store/embedded.ts';
+import type { CreateSpec } from '../../src/vm/create-spec.ts';
+import type { Host } from '../../src/vm/host.ts';
+import { createWithFault, type Fault, startWithFault } from './faults.ts';
+import { leftovers } from './leftovers.ts';
+
+export interface FaultOrders {
+  create?: CreateSpec;
+  /** The name of a VM. */
+  start?: string;
+  faults: Fault[];
+}
+
+export interface FaultOutcome {
+  fault: Fault;
+  failure: string | undefined;
+  left: string[];
+}
+
+const orders = JSON.parse(process.env.FAULT_ORDERS ?? '') as FaultOrders;
+const config = await loadConfig();
+const host: Host = {
+  ...config,
+  store: new EmbeddedStore(config.paths.records),
+  report: () => undefined,
+  verbose: () => undefined,
+  signal: new AbortController().signal,
+};
+const outcomes: FaultOutcome[] = [];
+for (const fault of orders.faults) {
+  const failure =
+    orders.create === undefined
+      ? await startWithFault(host, orders.start ?? '', fault)
+      : await createWithFault(host, orders.create, fault);
+  outcomes.push({ fault, failure, left: await leftovers(config.paths) });
+}
+process.stdout.write(`${JSON.stringify(outcomes)}\n`);

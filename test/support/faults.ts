@@ -1,0 +1,92 @@
+import { messageOf } from '../../src/errors.ts';
+import { parseVmName } from '../../src/types.ts';
+import { type CreateResult, createVm } from '../../src/vm/create.ts';
+import type { CreateSpec } from '../../src/vm/create-spec.ts';
+import type { Host } from '../../src/vm/host.ts';
+import { startVm } from '../../src/vm/start.ts';
+
+/** What happens to a command, before a step (`do`) or right after it (`done`). */
+export interface Fault {
+  step: string;
+  phase: 'do' | 'done';
+  /** The step throws, the signal is aborted, or the whole process is ended by SIGKILL. */
+  how: 'throw' | 'abort' | 'kill';
+}
+
+/** Before and after each of the steps. */
+export function faultsOf(steps: readonly { name: string }[], how: Fault['how']): Fault[] {
+  return steps.flatMap(({ name: step }) => [
+    { step, phase: 'do' as const, how },
+    { step, phase: 'done' as const, how },
+  ]);
+}
+
+/** The message of the fault, by which a test knows that it was this one. */
+export function messageOfFault({ step, phase, how }: Fault): string {
+  return `fault: ${how} at ${step} (${phase})`;
+}
+
+export function tinySpec(
+  image: string,
+  name: string,
+  network: Partial<CreateSpec> = {},
+): CreateSpec {
+  return {
+    name: parseVmName(name),
+    wallet: '',
+    nftTokenId: null,
+    expiryDays: 30,
+    vcpus: 1,
+    memoryMb: 128,
+    diskGb: 1,
+    username: 'admin',
+    network: 'user',
+    bridge: undefined,
+    image,
+    template: undefined,
+    cloudInitContent: undefined,
+    sshKeys: [],
+    ...network,
+  };
+}
+
+/** Runs `create` with the fault. @returns what it failed with, or undefined when it succeeded. */
+export function createWithFault(
+  host: Host,
+  spec: CreateSpec,
+  fault: Fault,
+): Promise<string | undefined> {
+  return failureOf(createVm(withFault(host, fault), spec));
+}
+
+export function startWithFault(
+  host: Host,
+  name: string,
+  fault: Fault,
+): Promise<string | undefined> {
+  return failureOf(startVm(withFault(host, fault), parseVmName(name)));
+}
+
+async function failureOf(work: Promise<CreateResult | boolean>): Promise<string | undefined> {
+  try {
+    await work;
+    return undefined;
+  } catch (error) {
+    return messageOf(error);
+  }
+}
+
+function withFault(host: Host, fault: Fault): Host {
+  const abort = new AbortController();
+  return {
+    ...host,
+    signal: abort.signal,
+    onStep({ step, phase }) {
+      if (step !== fault.step || phase !== fault.phase) return;
+      if (fault.how === 'kill') process.kill(process.pid, 'SIGKILL');
+      const error = new Error(messageOfFault(fault));
+      if (fault.how === 'throw') throw error;
+      abort.abort(error);
+    },
+  };
+}
