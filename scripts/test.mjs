@@ -7,6 +7,7 @@ import * as path from 'node:path';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
 import { build } from 'esbuild';
+import { buildProgram } from './build.mjs';
 
 const root = path.join(path.dirname(new URL(import.meta.url).pathname), '..');
 const out = path.join(root, 'build', 'test');
@@ -20,6 +21,9 @@ const LEVELS = {
   integration: { concurrency: os.availableParallelism(), timeoutMs: 600_000 },
   e2e: { concurrency: 1, timeoutMs: 900_000 },
 };
+
+// Above the unit level tests run the program as it is installed.
+if (levels.some((level) => level !== 'unit')) await buildProgram();
 
 const total = { pass: 0, fail: 0, skip: 0 };
 for (const level of levels) {
