@@ -48,7 +48,7 @@ export async function makeInitramfs(debs: string, scripts: string, file: string)
   const late = all.filter((name) => !early.includes(name));
   fs.writeFileSync(path.join(modules, 'late'), `${late.join('\n')}\n`);
 
-  fs.cpSync(scripts, tree, { recursive: true });
+  fs.cpSync(scripts, tree, { recursive: true, verbatimSymlinks: true });
   fs.writeFileSync(path.join(tree, 'etc/os-release'), OS_RELEASE);
   await archive(tree, file);
   fs.rmSync(tree, { recursive: true });
