@@ -55,6 +55,8 @@ export function renderNetworkConfig(spec: NetworkSpec): string {
         ...(spec.ipv4 === 'dhcp' ? { dhcp4: true } : {}),
         ...(addresses.length === 0 ? {} : { addresses }),
         ...(routes.length === 0 ? {} : { routes }),
+        // A router that announces itself would become a second, equal way out.
+        ...(spec.ipv6 === undefined ? {} : { 'accept-ra': false }),
         ...(nameservers.length === 0 ? {} : { nameservers: { addresses: nameservers } }),
       },
     },

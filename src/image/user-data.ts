@@ -37,7 +37,6 @@ export function renderUserData(spec: UserDataSpec): string {
         ...(keys.length === 0 ? {} : { ssh_authorized_keys: keys }),
       },
     ],
-    ssh_pwauth: false,
     growpart: { mode: 'auto', devices: ['/'] },
     resize_rootfs: true,
   };

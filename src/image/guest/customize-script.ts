@@ -23,10 +23,10 @@ export function customizeScript(options: { tune: boolean }): string {
 set -eu
 payload=$1
 required='${packages.join(' ')}'
-${BODY}`;
+${INSTALL}${options.tune ? TUNE : ''}${FINISH}`;
 }
 
-const BODY = `
+const INSTALL = `
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C
 step() { echo "@step $*"; }
 fail() { echo "@failed $*"; exit 1; }
@@ -77,6 +77,27 @@ sed -i -e '/^[[:space:]]*Include[[:space:]]*\\/etc\\/ssh\\/sshd_config\\.d\\//d'
 sed -i '1i Include /etc/ssh/sshd_config.d/*.conf' "$sshd"
 mkdir -p /etc/ssh/sshd_config.d
 
+`;
+
+/** What depends on the versions of the guest's packages. */
+const TUNE = `
+units=/etc/systemd/system
+if [ -e /lib/systemd/system/cloud-init-main.service ]; then
+  # A cloud-init that starts Python only once needs its own units.
+  rm -rf "$units/cloud-init.service" "$units/cloud-config.service"
+  rm -rf "$units/cloud-init-local.service.d" "$units/cloud-final.service.d"
+  rm -f "$units/multi-user.target.wants/cloud-init.target" "$units/../system-generators/cloud-init-generator"
+  sed -i 's/^cloud_config_modules: .*/cloud_config_modules: []/' /etc/cloud/cloud.cfg.d/90-blockhost.cfg
+fi
+# Nobody waits for the time and names of the network to log in.
+for unit in systemd-timesyncd.service systemd-resolved.service; do
+  [ -e "/lib/systemd/system/$unit" ] || continue
+  sed -e '/^Before=/s/\\(sysinit\\|network\\)\\.target *//g' -e 's/^\\[Unit\\]/&\\nAfter=ssh.service\\nBefore=multi-user.target/' \\
+    "/lib/systemd/system/$unit" > "$units/$unit"
+done
+`;
+
+const FINISH = `
 step 'making the initramfs'
 update-initramfs -u -k all
 if [ -e /boot/grub/grub.cfg ] && [ ! -e "$payload/chroot" ]; then update-grub; fi

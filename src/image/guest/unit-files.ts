@@ -28,9 +28,13 @@ export function unitFiles(): GuestFile[] {
   return [
     ...MASKED.map((name) => ({ path: `/etc/systemd/system/${name}`, link: '/dev/null' })),
     {
-      // 64 virtual consoles and 32 serial lines are announced to udev one by one; two are used.
+      // 64 virtual consoles and 32 serial lines are announced to udev one by one; two are used. What the
+      // first stage of cloud-init needs was loaded by the initramfs, so accounts come before the cold plug.
       path: '/etc/systemd/system/systemd-udev-trigger.service.d/blockhost.conf',
-      content: `[Service]
+      content: `[Unit]
+After=cloud-init-local.service
+
+[Service]
 ExecStart=
 ExecStart=-udevadm trigger --type=all --action=add --subsystem-nomatch=tty --subsystem-nomatch=vc --subsystem-nomatch=acpi --subsystem-nomatch=workqueue --subsystem-nomatch=cpu --subsystem-nomatch=mem --subsystem-nomatch=bdi --subsystem-nomatch=event_source --prioritized-subsystem=module,block,tpmrm,net,input
 ExecStart=-udevadm trigger --action=add --subsystem-match=tty --sysname-match=ttyS0 --sysname-match=tty0 --sysname-match=tty1

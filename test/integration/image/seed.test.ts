@@ -31,14 +31,14 @@ test('a seed is replaced whole, with the mode and owner asked for', async () => 
 });
 
 test('without a program to make ISOs the message says what to install, and nothing is left', async () => {
-  const before = process.env['PATH'];
-  process.env['PATH'] = folder;
+  const before = process.env.PATH;
+  process.env.PATH = folder;
   try {
     await assert.rejects(writeSeed(path.join(folder, 'other.iso'), content), {
       hint: 'install genisoimage or xorriso',
     });
   } finally {
-    process.env['PATH'] = before;
+    process.env.PATH = before;
   }
   assert.deepEqual(fs.readdirSync(folder), ['seed.iso']);
 });

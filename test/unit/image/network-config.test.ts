@@ -44,6 +44,7 @@ test('an IPv6 address is a /128 whose gateway is reached on the link', () => {
     { to: '2001:db8::1/128', scope: 'link' },
     { to: '::/0', via: '2001:db8::1', 'on-link': true },
   ]);
+  assert.equal(nic0['accept-ra'], false);
 });
 
 test('anything that is not an address is refused', () => {

@@ -28,7 +28,6 @@ test('the default account has sudo, no password and the wallet in its GECOS fiel
       ssh_authorized_keys: ['ssh-ed25519 AAAA me@home'],
     },
   ]);
-  assert.equal(config.ssh_pwauth, false);
 });
 
 test('without a wallet and keys there is no trace of them', () => {
