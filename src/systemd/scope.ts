@@ -1,8 +1,13 @@
 import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { poll } from '../host/time.ts';
 import type { VmName } from '../types.ts';
 
 /** All VMs share this slice, so that a host's administrator can weigh them against everything else. */
 export const SLICE = 'blockhost-vm.slice';
+
+/** The manager keeps a file here as long as it knows a unit made at run time (systemd.unit(5)). */
+const TRANSIENT_UNITS = '/run/systemd/transient';
 
 export function scopeName(name: VmName): string {
   return `blockhost-vm-${name}.scope`;
@@ -15,7 +20,8 @@ export function isSystemdHost(): boolean {
 
 /**
  * systemd-run(1) in scope mode joins a new scope and then executes the command in the same process: QEMU
- * is in its cgroup from its first instruction, and keeps the pid it was spawned with.
+ * is in its cgroup from its first instruction, and keeps the pid it was spawned with. With --collect the
+ * manager forgets the scope when its last process has ended, in whatever way.
  */
 export function scopePrefix(name: VmName): string[] {
   return [
@@ -32,4 +38,21 @@ export function scopePrefix(name: VmName): string[] {
     '--property=TasksAccounting=yes',
     '--',
   ];
+}
+
+export interface ScopeGoneOptions {
+  deadlineMs: number;
+  signal?: AbortSignal | undefined;
+  /** Only tests say otherwise. */
+  units?: string;
+}
+
+/**
+ * Resolves true as soon as the manager has forgotten the VM's scope, so that there can be a new one, and
+ * false at the deadline. That is a moment after its last process has ended.
+ */
+export async function scopeGone(name: VmName, options: ScopeGoneOptions): Promise<boolean> {
+  const unit = path.join(options.units ?? TRANSIENT_UNITS, scopeName(name));
+  const probe = (): true | undefined => (fs.existsSync(unit) ? undefined : true);
+  return (await poll(probe, { ...options, everyMs: 10 })) === true;
 }

@@ -1,11 +1,6 @@
-import { run } from '../host/exec.ts';
-import { isSystemdHost, scopeName, scopePrefix } from '../systemd/scope.ts';
+import { ProvisionerError } from '../errors.ts';
+import { isSystemdHost, scopeGone, scopeName, scopePrefix } from '../systemd/scope.ts';
 import type { VmName } from '../types.ts';
-
-export interface RunnerVm {
-  name: VmName;
-  memoryMb: number;
-}
 
 /**
  * Where a VM's processes live. A runner only wraps the command line: in every case QEMU is spawned
@@ -13,24 +8,37 @@ export interface RunnerVm {
  */
 export interface Runner {
   readonly kind: 'direct' | 'systemd';
+  /** Waits until the place is free. @throws ProvisionerError when something else is in it. */
+  prepare(name: VmName, signal: AbortSignal): Promise<void>;
   /** argv prefix that puts the rest of the command line in its place and executes it. */
-  prefix(vm: RunnerVm): string[];
-  /** Takes away what is left of the place after QEMU's end. */
+  prefix(name: VmName): string[];
+  /** Waits a moment until nothing is left of the place after QEMU's end. */
   clear(name: VmName): Promise<void>;
 }
 
 const direct: Runner = {
   kind: 'direct',
+  prepare: () => Promise.resolve(),
   prefix: () => [],
   clear: () => Promise.resolve(),
 };
 
+/** The manager learns of the last process's end within milliseconds; a host under heavy load may take long. */
+const PREPARE_MS = 10_000;
+const CLEAR_MS = 1000;
+
 const systemd: Runner = {
   kind: 'systemd',
-  prefix: ({ name }) => scopePrefix(name),
+  async prepare(name, signal) {
+    if (await scopeGone(name, { deadlineMs: PREPARE_MS, signal })) return;
+    const unit = scopeName(name);
+    throw new ProvisionerError(`VM ${name}: its unit ${unit} is in use by another program`, {
+      hint: `see systemctl status ${unit}; another state directory may have a VM of this name`,
+    });
+  },
+  prefix: scopePrefix,
   async clear(name) {
-    // Not loaded any more is the usual case: the manager drops a scope when its last process ends.
-    await run('systemctl', ['reset-failed', '--quiet', scopeName(name)], { okCodes: [0, 1, 5] });
+    await scopeGone(name, { deadlineMs: CLEAR_MS });
   },
 };
 

@@ -126,6 +126,7 @@ export const START_STEPS: readonly Step<StartContext>[] = [
       const { name, files, runner, accel, host } = context;
       const argv = commandLine(context);
       host.verbose(argv.join(' '));
+      await runner.prepare(name, host.signal);
       const { qmp } = await launchQemu({
         name,
         argv,
@@ -168,7 +169,7 @@ function commandLine(context: StartContext): string[] {
   const { config, name, user, runner } = context;
   const tap = config.network.mode === 'bridge' ? tapExecPrefix(config.network.tap) : [];
   return [
-    ...runner.prefix({ name, memoryMb: config.memory_mb }),
+    ...runner.prefix(name),
     ...tap,
     ...becomeUser(user),
     ...qemuArgv(launchOf(context)),

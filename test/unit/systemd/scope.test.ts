@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { test } from 'node:test';
+import { scopeGone, scopeName, scopePrefix } from '../../../src/systemd/scope.ts';
+import { parseVmName } from '../../../src/types.ts';
+import { temporaryDirectory } from '../../support/temporary.ts';
+
+const name = parseVmName('web1');
+
+test('the command follows the options of systemd-run, in a unit that is collected', () => {
+  const prefix = scopePrefix(name);
+  assert.equal(prefix[0], 'systemd-run');
+  assert.equal(prefix.at(-1), '--');
+  for (const word of ['--scope', '--collect', '--unit=blockhost-vm-web1.scope'])
+    assert.ok(prefix.includes(word), word);
+});
+
+test('a scope the manager does not know is gone', async (t) => {
+  assert.ok(await scopeGone(name, { deadlineMs: 0, units: temporaryDirectory(t) }));
+  assert.ok(await scopeGone(name, { deadlineMs: 0, units: '/no/such/directory' }));
+});
+
+test('one it knows is waited for, and not for ever', async (t) => {
+  const units = temporaryDirectory(t);
+  const unit = path.join(units, scopeName(name));
+  fs.writeFileSync(unit, '');
+  assert.equal(await scopeGone(name, { deadlineMs: 30, units }), false);
+  setTimeout(() => fs.rmSync(unit), 30);
+  assert.ok(await scopeGone(name, { deadlineMs: 10_000, units }));
+});
+
+test('an interruption ends the waiting', async (t) => {
+  const units = temporaryDirectory(t);
+  fs.writeFileSync(path.join(units, scopeName(name)), '');
+  const abort = new AbortController();
+  setTimeout(() => abort.abort(new Error('interrupted')), 20);
+  await assert.rejects(
+    scopeGone(name, { deadlineMs: 10_000, units, signal: abort.signal }),
+    /interrupted/,
+  );
+});
