@@ -1,11 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import * as fs from 'node:fs';
-import { errnoOf, ProvisionerError } from '../errors.ts';
+import { errnoOf } from '../errors.ts';
 import { run } from '../host/exec.ts';
 import type { VmFiles } from '../host/paths.ts';
 import { KiB } from '../types.ts';
-import { becomeUser, type QemuUser } from './qemu-user.ts';
+import type { QemuUser } from './qemu-user.ts';
 
 /** console.log and console.log.1 hold at most this much each. */
 export const CONSOLE_LOG_BYTES = 512 * KiB;
@@ -13,65 +11,81 @@ export const CONSOLE_LOG_BYTES = 512 * KiB;
 /**
  * Copies the console from a pipe to a log in two halves: a full half becomes the old one. QEMU has no
  * bounded log of its own, and a guest can print for ever. When the disk is full it goes on reading, so
- * that the guest never waits for its console.
+ * that the guest never waits for its console. Only the end of the pipe ends it, not the SIGTERM that
+ * everything around QEMU gets when its scope or the host is stopped: the last words count.
+ *
+ * QEMU writes a serial console byte by byte, and dd counts every read as a block: it often ends before
+ * it has copied its count. Small blocks make that rare; only one that copied nothing has met the end.
  */
 const LOGGER = `
+trap '' TERM
+size=0
 while :; do
-  dd of="$1" bs=4096 count="$3" iflag=count_bytes conv=notrunc status=none || exec cat >/dev/null
-  [ "$(stat -c %s "$1")" -ge "$3" ] || exit 0
+  dd of="$1" oflag=append conv=notrunc bs=64 count=$(($3 - size)) iflag=count_bytes status=none ||
+    exec cat >/dev/null
+  now=$(stat -c %s "$1")
+  [ "$now" -ne "$size" ] || exit 0
+  size=$now
+  [ "$size" -ge "$3" ] || continue
   cat "$1" >"$2" || exec cat >/dev/null
   : >"$1"
+  size=0
 done`;
 
+/**
+ * Leaves the logger as a child behind and executes the rest of argv in its own place. The logger reads
+ * what was stdin, and holds nothing else of what the command is given: not a tap's descriptor, not the log.
+ */
+const BESIDE = `
+exec 4<&0 </dev/null
+sh -c "$1" blockhost-console-log "$2" "$3" "$4" <&4 3<&- 4<&- >/dev/null 2>&1 &
+shift 4
+exec "$@" 4<&-`;
+
+/**
+ * argv prefix that starts the logger beside QEMU: a child of the same process, it is wherever the runner
+ * has put that, and no end of the command that started both takes it away. Stdin is `ConsoleLog.reading`.
+ */
+export function consoleLogPrefix(files: Pick<VmFiles, 'consoleLog' | 'consoleLogOld'>): string[] {
+  const halves = [files.consoleLog, files.consoleLogOld, String(CONSOLE_LOG_BYTES)];
+  return ['sh', '-c', BESIDE, 'blockhost-vm', LOGGER, ...halves];
+}
+
+/** The pipe from QEMU to the logger. */
 export interface ConsoleLog {
+  /** The logger's end. */
+  readonly reading: number;
   /** Lets go of the pipe: from now on it lives as long as QEMU holds it. */
   release(): void;
 }
 
 /**
- * Starts the logger of one run of a VM. It ends by itself when QEMU does: the pipe has no other writer
- * once `release` was called, or this process has ended.
+ * Makes the pipe of one run of a VM. The logger ends by itself when QEMU does: the pipe has no other
+ * writer once `release` was called, or this process has ended.
  */
-export async function startConsoleLog(
+export async function openConsoleLog(
   files: VmFiles,
   user: QemuUser | undefined,
 ): Promise<ConsoleLog> {
   keepPreviousLog(files, user);
   await run('mkfifo', ['-m', '0600', files.consoleFifo]);
   if (user !== undefined) fs.lchownSync(files.consoleFifo, user.uid, user.gid);
-  // Open for both first: on Linux that never blocks, and lets the reading end open at once.
+  // Open for both first: on Linux that never blocks, and lets either end open at once.
   const { O_RDWR, O_RDONLY, O_NOFOLLOW } = fs.constants;
   const both = fs.openSync(files.consoleFifo, O_RDWR | O_NOFOLLOW);
   try {
     const reading = fs.openSync(files.consoleFifo, O_RDONLY | O_NOFOLLOW);
-    try {
-      await spawned(startLogger(files, user, reading));
-    } finally {
-      fs.closeSync(reading);
-    }
+    return {
+      reading,
+      release() {
+        fs.closeSync(reading);
+        fs.closeSync(both);
+      },
+    };
   } catch (error) {
     fs.closeSync(both);
     throw error;
   }
-  return { release: () => fs.closeSync(both) };
-}
-
-function startLogger(files: VmFiles, user: QemuUser | undefined, reading: number): ChildProcess {
-  const [command = '', ...args] = [
-    ...becomeUser(user),
-    ...['sh', '-c', LOGGER, 'blockhost-console-log'],
-    ...[files.consoleLog, files.consoleLogOld, String(CONSOLE_LOG_BYTES)],
-  ];
-  return spawn(command, args, { detached: true, stdio: [reading, 'ignore', 'ignore'], cwd: '/' });
-}
-
-async function spawned(child: ChildProcess): Promise<void> {
-  try {
-    await once(child, 'spawn');
-  } catch (cause) {
-    throw new ProvisionerError('the console log cannot be started', { cause });
-  }
-  child.unref();
 }
 
 /** The last run's log stays readable beside the new one; both belong to the logger's user. */

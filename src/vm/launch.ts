@@ -19,6 +19,8 @@ export interface Launched {
 export interface LaunchOptions {
   name: VmName;
   argv: string[];
+  /** A descriptor the command reads from. */
+  stdin: number;
   files: VmFiles;
   signal: AbortSignal;
   /** Called as soon as there is a process, before anything else can fail. */
@@ -34,18 +36,18 @@ const POLL_MS = 5;
  * @throws ProvisionerError with QEMU's last words when it ends instead of answering.
  */
 export async function launchQemu(options: LaunchOptions): Promise<Launched> {
-  const { name, argv, files, signal } = options;
+  const { name, argv, stdin, files, signal } = options;
   const log = fs.openSync(files.qemuLog, 'w', 0o600);
   const [command = '', ...args] = argv;
   const child = spawn(command, args, {
     detached: true,
-    stdio: ['ignore', log, log],
+    stdio: [stdin, log, log],
     cwd: '/',
     env: { PATH: process.env.PATH ?? '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' },
   });
   fs.closeSync(log);
   const ended = new AbortController();
-  child.once('exit', () => ended.abort());
+  child.once('exit', (code, by) => ended.abort(by === null ? `exit code ${code}` : by));
   try {
     await once(child, 'spawn');
   } catch (cause) {
@@ -56,11 +58,11 @@ export async function launchQemu(options: LaunchOptions): Promise<Launched> {
   }
   child.unref();
   const found = child.pid === undefined ? undefined : identify(child.pid);
-  if (found === undefined) throw died(name, files);
+  if (found === undefined) throw died(name, files, ended.signal);
   options.onProcess(found);
   const qmp = await answer(files, ended.signal, signal);
   if (qmp !== undefined) return { process: found, qmp };
-  if (ended.signal.aborted) throw died(name, files);
+  if (ended.signal.aborted) throw died(name, files, ended.signal);
   throw new ProvisionerError(
     `VM ${name}: QEMU was started but did not answer within ${GREETING_DEADLINE_MS / 1000} s`,
     { detail: lastWords(files) },
@@ -85,20 +87,22 @@ async function answer(
   return undefined;
 }
 
-function died(name: VmName, files: VmFiles): ProvisionerError {
+/** QEMU, or one of the commands before it that prepare its place: each says what it is about. */
+function died(name: VmName, files: VmFiles, ended: AbortSignal): ProvisionerError {
   const words = lastWords(files);
-  return new ProvisionerError(
-    `VM ${name}: QEMU ended at its start: ${words.split('\n').at(-1) || 'it said nothing'}`,
-    { detail: words },
-  );
+  const last = words.split('\n').at(-1) || `it ended (${ended.reason}) and said nothing`;
+  return new ProvisionerError(`VM ${name}: QEMU did not start: ${last}`, { detail: words });
 }
 
-/** What QEMU wrote to stderr, without the time stamps and its own path. */
+/** What was written to stderr, without time stamps and the speaker's own path. */
 function lastWords(files: VmFiles): string {
   return (readFileIfExists(files.qemuLog) ?? '')
     .trim()
     .split('\n')
-    .map((line) => line.replace(/^\S+Z /, '').replace(/^\S*qemu-system-\w+: /, ''))
+    .map((line) => line.replace(/^\S+Z /, '').replace(SPEAKER, ''))
     .slice(-20)
     .join('\n');
 }
+
+/** QEMU itself, and the shell that executes it (console-log.ts). */
+const SPEAKER = /^(\S*qemu-system-\w+|blockhost-vm: (line )?\d+: exec): /;

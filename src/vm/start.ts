@@ -10,7 +10,7 @@ import { readVmConfig, type VmConfig, writeVmConfig } from '../store/vm-config.t
 import { DEVICE, type VmName } from '../types.ts';
 import { type AccelChoice, chooseAccel } from './accel.ts';
 import { type QemuLaunch, qemuArgv } from './argv.ts';
-import { type ConsoleLog, startConsoleLog } from './console-log.ts';
+import { type ConsoleLog, consoleLogPrefix, openConsoleLog } from './console-log.ts';
 import { endQemu } from './end.ts';
 import type { Host } from './host.ts';
 import { Journal, runJournaled } from './journal.ts';
@@ -32,7 +32,7 @@ export interface StartContext {
   user: QemuUser | undefined;
   runner: Runner;
   accel: AccelChoice;
-  /** Held until QEMU has opened its end. */
+  /** Held until QEMU and its logger have opened their ends. */
   console?: ConsoleLog;
   /** Open from QEMU's start until `releaseStart`. */
   qmp?: QmpClient;
@@ -117,19 +117,21 @@ export const START_STEPS: readonly Step<StartContext>[] = [
   {
     name: 'console log',
     async do(context) {
-      context.console = await startConsoleLog(context.files, context.user);
+      context.console = await openConsoleLog(context.files, context.user);
     },
   },
   {
     name: 'QEMU',
     async do(context) {
-      const { name, files, runner, accel, host } = context;
-      const argv = commandLine(context);
-      host.verbose(argv.join(' '));
+      const { name, files, runner, accel, host, console } = context;
+      if (console === undefined) throw new ProvisionerError(`VM ${name}: no pipe for its console`);
+      const qemu = qemuArgv(launchOf(context));
+      host.verbose(qemu.join(' '));
       await runner.prepare(name, host.signal);
       const { qmp } = await launchQemu({
         name,
-        argv,
+        argv: [...prefixOf(context), ...qemu],
+        stdin: console.reading,
         files,
         signal: host.signal,
         onProcess(process) {
@@ -165,15 +167,10 @@ export const START_STEPS: readonly Step<StartContext>[] = [
   },
 ];
 
-function commandLine(context: StartContext): string[] {
-  const { config, name, user, runner } = context;
+/** What stands before QEMU's command line; each executes the next in its own place. */
+function prefixOf({ config, name, files, user, runner }: StartContext): string[] {
   const tap = config.network.mode === 'bridge' ? tapExecPrefix(config.network.tap) : [];
-  return [
-    ...runner.prefix(name),
-    ...tap,
-    ...becomeUser(user),
-    ...qemuArgv(launchOf(context)),
-  ];
+  return [...runner.prefix(name), ...tap, ...becomeUser(user), ...consoleLogPrefix(files)];
 }
 
 function launchOf({ host, files, config, accel, user }: StartContext): QemuLaunch {
