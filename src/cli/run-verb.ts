@@ -1,5 +1,7 @@
 import type { Command } from 'commander';
 import { InputError, ProvisionerError } from '../errors.ts';
+import { explainAccess } from '../host/config.ts';
+import type { Paths } from '../host/paths.ts';
 import { versionText } from './help.ts';
 import type { Invocation, Output } from './invocation.ts';
 import { VERBS } from './verbs.ts';
@@ -20,11 +22,13 @@ export async function runVerb(
     process.on(signal, () => abort.abort(new Interrupted(`interrupted by ${signal}`)));
   }
   let verbose = false;
+  let paths: Paths | undefined;
   try {
     const parsed = await parse(name, command, argv);
     if (parsed.done) return 0;
     verbose = parsed.options.verbose === true;
     const host = await makeHost({ out, verbose, signal: abort.signal });
+    paths = host.paths;
     return await parsed.verb.run({
       args: parsed.args,
       options: parsed.options,
@@ -32,7 +36,8 @@ export async function runVerb(
       out,
       verbs: Object.keys(VERBS),
     });
-  } catch (error) {
+  } catch (thrown) {
+    const error = paths === undefined ? thrown : explainAccess(thrown, paths);
     out.note(`${command}: ${oneLine(error)}`);
     if (verbose) for (const line of details(error)) out.note(`  ${line}`);
     return 1;

@@ -105,12 +105,22 @@ function defaultRunDirectory(env: NodeJS.ProcessEnv): string {
   return path.join(defaultStateDirectory(env), 'run');
 }
 
-/** Turns EACCES on our own directories into words. */
-export function explainAccess(error: unknown, directory: string): unknown {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  if (code !== 'EACCES' && code !== 'EPERM' && code !== 'EROFS') return error;
-  return new ProvisionerError(`${directory} is not writable for this user`, {
+/** Turns a failure to use our own directories into words; any other error stays as it is. */
+export function explainAccess(error: unknown, { state, run }: Paths): unknown {
+  const { code, path: file } = error instanceof Error ? (error as NodeJS.ErrnoException) : {};
+  const directory = [state, run].find((own) => file === own || file?.startsWith(`${own}/`));
+  const why = code === undefined ? undefined : ACCESS[code];
+  if (directory === undefined || why === undefined) return error;
+  return new ProvisionerError(`${directory} ${why}`, {
     hint: 'run the command as root, or set BLOCKHOST_QEMU_STATE_DIR to a folder of yours',
     cause: error,
   });
 }
+
+const ACCESS: Record<string, string> = {
+  EACCES: 'cannot be used by this user',
+  EPERM: 'cannot be used by this user',
+  EROFS: 'is on a read-only file system',
+  ENOTDIR: 'is not a directory',
+  EEXIST: 'is not a directory',
+};

@@ -1,6 +1,6 @@
+import * as fs from 'node:fs';
 import { Option } from 'commander';
 import { InputError } from '../../errors.ts';
-import { readFileIfExists } from '../../host/files.ts';
 import { parseVmName, quote } from '../../types.ts';
 import { createVm, previewCreate } from '../../vm/create.ts';
 import { type CreateSpec, DEFAULT_DISK_GB, readCloudInitContent } from '../../vm/create-spec.ts';
@@ -60,8 +60,8 @@ Examples:
   async run({ args, options, host, out }) {
     const spec = specOf(args[0], options, host);
     const real = options.apply === true && options.mock !== true;
-    if (!real) host.report('nothing is created: this only checks (add --apply to create the VM)');
     const result = real ? await createVm(host, spec) : await previewCreate(host, spec);
+    if (!real) host.report('nothing is created: this only checks (add --apply to create the VM)');
     const json = JSON.stringify(result);
     // Engines look for the sentinel, or for the last line that begins with a brace (contract §2.1).
     out.line(`${SENTINEL}${json}\n${json}`);
@@ -104,7 +104,20 @@ function collect(value: string, before: string[]): string[] {
 }
 
 function readKeys(file: unknown): string[] {
-  const text = readFileIfExists(String(file));
-  if (text === undefined) throw new InputError(`the SSH key file ${quote(file)} does not exist`);
-  return text.split('\n').filter((line) => line.trim() !== '' && !line.startsWith('#'));
+  const keys = readText(String(file))
+    .split('\n')
+    .filter((line) => line.trim() !== '' && !line.startsWith('#'));
+  if (keys.length === 0) throw new InputError(`the SSH key file ${quote(file)} holds no key`);
+  return keys;
+}
+
+function readText(file: string): string {
+  try {
+    return fs.readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new InputError(`the SSH key file ${quote(file)} cannot be read`, {
+      hint: 'check the path',
+      cause,
+    });
+  }
 }

@@ -8,12 +8,15 @@ export const verb: Verb = {
   declare(command) {
     command
       .argument('[name]', 'the VM')
+      // Whatever is asked has an answer.
+      .allowUnknownOption()
+      .allowExcessArguments()
       .addHelpText('after', '\nThe exit code is always 0; what cannot be told is unknown.');
   },
   async run({ args, host, out }) {
-    const name = args[0];
-    if (!isVmName(name)) {
-      out.note(name === undefined ? 'no VM name given' : `${quote(name)} is not a valid VM name`);
+    const [name, ...more] = args;
+    if (!isVmName(name) || more.length > 0) {
+      out.note(`${quote(args.join(' '))} is not the name of a VM`);
       out.line('unknown');
       return 0;
     }
