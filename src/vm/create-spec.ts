@@ -48,6 +48,10 @@ export async function checkCreateSpec(spec: CreateSpec): Promise<void> {
       hint: 'use up to 32 lower-case letters, digits, dashes and underscores, beginning with a letter',
     });
   }
+  // What becomes part of a path; the kernel's own limit is 15 (IFNAMSIZ).
+  if (spec.bridge !== undefined && !/^[a-zA-Z0-9][a-zA-Z0-9._-]{0,14}$/.test(spec.bridge)) {
+    throw new InputError(`${quote(spec.bridge)} is not a valid name of a bridge`);
+  }
   const cpus = os.availableParallelism();
   within('--cpu', spec.vcpus, 1, cpus, `this host has ${cpus}`);
   const total = await hostMemoryMb();

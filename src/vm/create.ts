@@ -21,7 +21,7 @@ import { freeSshPort } from './ports.ts';
 import { waitUntilReady } from './ready.ts';
 import { newRecord } from './record.ts';
 import { recover } from './recover.ts';
-import { seedContent, USER_NET } from './seed-content.ts';
+import { seedContent, USER_NET, userDataOf } from './seed-content.ts';
 import { prepareStart, releaseStart, START_STEPS, type StartContext } from './start.ts';
 import type { Step } from './steps.ts';
 import { assertRoom } from './storage.ts';
@@ -45,10 +45,8 @@ export interface CreateContext extends StartContext {
 
 /** What `create` would do: everything is checked, nothing is changed. */
 export async function previewCreate(host: Host, spec: CreateSpec): Promise<CreateResult> {
-  await checkCreateSpec(spec);
+  await check(host, spec);
   await assertNameFree(host, spec.name);
-  if (spec.network === 'bridge' && spec.bridge !== undefined) assertBridge(spec.bridge);
-  diskFits(spec, await sourceSize(host, spec));
   const allocation = await host.store.preview(poolOf(host, spec));
   return resultOf(spec, allocation.vmid, addressOf(spec, allocation));
 }
@@ -58,9 +56,7 @@ export async function previewCreate(host: Host, spec: CreateSpec): Promise<Creat
  * @throws BusyError at once when another command works on the same name.
  */
 export async function createVm(host: Host, spec: CreateSpec): Promise<CreateResult> {
-  await checkCreateSpec(spec);
-  if (spec.network === 'bridge' && spec.bridge !== undefined) assertBridge(spec.bridge);
-  diskFits(spec, await sourceSize(host, spec));
+  await check(host, spec);
   const work = async (): Promise<CreateResult> => {
     await recover(host, spec.name);
     await assertNameFree(host, spec.name);
@@ -150,6 +146,14 @@ export const CREATE_STEPS: readonly Step<CreateContext>[] = [
     undo: ({ host, name }) => host.store.remove(name),
   },
 ];
+
+/** What can be known to be wrong is told before anything is touched. */
+async function check(host: Host, spec: CreateSpec): Promise<void> {
+  await checkCreateSpec(spec);
+  userDataOf(spec);
+  if (spec.network === 'bridge' && spec.bridge !== undefined) assertBridge(spec.bridge);
+  diskFits(spec, await sourceSize(host, spec));
+}
 
 async function assertNameFree(host: Host, name: VmName): Promise<void> {
   const record = await host.store.get(name);

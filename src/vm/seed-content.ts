@@ -21,22 +21,26 @@ export function seedContent(
   ip: string,
   pool: Settings['ip_pool'],
 ): SeedContent {
-  const { name, username, wallet, sshKeys } = spec;
   return {
-    userData:
-      spec.cloudInitContent ??
-      renderUserData({
-        username,
-        hostname: name,
-        wallet: wallet === '' ? undefined : wallet,
-        sshKeys,
-      }),
-    metaData: renderMetaData({ instanceId: config.uuid, hostname: name }),
+    userData: userDataOf(spec),
+    metaData: renderMetaData({ instanceId: config.uuid, hostname: spec.name }),
     networkConfig: renderNetworkConfig({
       mac: config.mac,
       ...(config.network.mode === 'user' ? userNetwork() : bridgeNetwork(ip, pool)),
     }),
   };
+}
+
+/** @throws InputError when it holds what is no SSH key. */
+export function userDataOf(spec: CreateSpec): string {
+  const { name, username, wallet, sshKeys } = spec;
+  if (spec.cloudInitContent !== undefined) return spec.cloudInitContent;
+  return renderUserData({
+    username,
+    hostname: name,
+    wallet: wallet === '' ? undefined : wallet,
+    sshKeys,
+  });
 }
 
 type Addressing = Pick<Parameters<typeof renderNetworkConfig>[0], 'ipv4' | 'nameservers'>;
