@@ -59,6 +59,7 @@ export class Sandbox {
   async sibling(settings: Settings = {}): Promise<Sandbox> {
     const state = fs.mkdtempSync(path.join(this.#base, 's'));
     fs.chmodSync(state, 0o755);
+    fs.mkdirSync(this.config.paths.templates, { recursive: true });
     fs.symlinkSync(this.config.paths.templates, path.join(state, 'templates'));
     const made = await configure(this.#base, state, settings);
     return new Sandbox(this.#base, state, this.image, made);

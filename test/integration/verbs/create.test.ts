@@ -17,6 +17,7 @@ echo 'bob:x:1000:1000:made by content:/:/bin/sh' >>/etc/passwd
 
 const sandbox = await Sandbox.make({ after });
 let plain: Finished;
+let rival: Finished;
 let withContent: Finished;
 
 before(async () => {
@@ -30,6 +31,7 @@ before(async () => {
     ...['--ssh-key', path.join(folder, 'key.pub')],
   ]);
   await first.says(/QEMU runs/);
+  rival = await sandbox.run('create', ['web1', ...sandbox.tiny, '--apply']);
   const second = sandbox.begin('create', [
     ...['Web_2.x', ...sandbox.tiny, '--apply', '--username', 'bob'],
     ...['--cloud-init-content', path.join(folder, 'content')],
@@ -46,6 +48,15 @@ test('create prints two lines, byte for byte, and nothing else on stdout', () =>
   const other =
     '{"status":"ok","vm_name":"Web_2.x","ip":"10.0.2.15","ipv6":"","vmid":101,"nft_token_id":null,"username":"bob"}';
   assert.equal(withContent.stdout, `${SENTINEL}${other}\n${other}\n`);
+});
+
+test('of two creates of one name at once one succeeds; the other is told at once who is at work', () => {
+  assert.deepEqual([rival.code, rival.stdout], [1, '']);
+  assert.match(
+    rival.stderr,
+    /^blockhost-vm-create: VM web1 is in use by create of web1 \(pid \d+\); [^\n]+\n$/,
+  );
+  assert.ok(rival.seconds < 5, `${rival.seconds} s`);
 });
 
 test('each engine finds the result by its own rule', () => {

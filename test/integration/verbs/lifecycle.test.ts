@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
+import * as net from 'node:net';
 import { after, before, test } from 'node:test';
 import { identify, isRunning } from '../../../src/host/process.ts';
 import { poll } from '../../../src/host/time.ts';
@@ -186,6 +187,21 @@ test('start says what is missing, by name', async () => {
     assert.match(stderr, expected);
     await isOff();
   }
+});
+
+test('a port that somebody took meanwhile is replaced by another', async (t) => {
+  const config = (): { network: { ssh_port: number } } =>
+    JSON.parse(fs.readFileSync(sandbox.files('web1').config, 'utf8'));
+  const port = config().network.ssh_port;
+  const somebody = net.createServer();
+  t.after(() => somebody.close());
+  await new Promise<void>((done) => somebody.listen({ host: '127.0.0.1', port }, done));
+  const { code, stderr } = await sandbox.run('start', ['web1']);
+  assert.equal(code, 0, stderr);
+  const now = config().network.ssh_port;
+  assert.notEqual(now, port);
+  assert.ok(stderr.includes(`port ${port} is in use: ssh leads through 127.0.0.1:${now} now\n`));
+  await sandbox.ok('kill', ['web1']);
 });
 
 test('a VM survives the end of the session that started it', async () => {
