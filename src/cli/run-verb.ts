@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { InputError, ProvisionerError } from '../errors.ts';
 import { explainAccess } from '../host/config.ts';
+import { closeInherited } from '../host/descriptors.ts';
 import type { Paths } from '../host/paths.ts';
 import { versionText } from './help.ts';
 import type { Invocation, Output } from './invocation.ts';
@@ -16,6 +17,7 @@ export async function runVerb(
   command: string,
   argv: readonly string[],
 ): Promise<number> {
+  closeInherited();
   const out = output();
   const abort = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {

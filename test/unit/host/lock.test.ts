@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { test } from 'node:test';
 import { BusyError } from '../../../src/errors.ts';
@@ -63,4 +64,19 @@ test('a holder that is killed leaves no lock behind', async (t) => {
   holder.kill('SIGKILL');
   await once(holder, 'exit');
   (await lockFile(file, options)).release();
+});
+
+test('a lock can be removed while others wait for it, and still only one has it at a time', async (t) => {
+  const file = path.join(temporaryDirectory(t), 'x.lock');
+  let inside = 0;
+  const turn = async (): Promise<void> => {
+    const lock = await lockFile(file, { ...options, waitMs: 20_000 });
+    inside += 1;
+    assert.equal(inside, 1);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+    inside -= 1;
+    lock.remove();
+  };
+  await Promise.all(Array.from({ length: 20 }, turn));
+  assert.ok(!fs.existsSync(file));
 });
