@@ -10,6 +10,9 @@ import { QmpClient } from '../qmp/client.ts';
 import { QmpGoneError } from '../qmp/errors.ts';
 import type { VmName } from '../types.ts';
 
+/** QEMU ended instead of answering; `detail` holds its last words. */
+export class QemuEndedError extends ProvisionerError {}
+
 export interface Launched {
   process: ProcessIdentity;
   /** Ready for commands; the caller closes it. */
@@ -33,7 +36,7 @@ const POLL_MS = 5;
 
 /**
  * Starts QEMU as a process of its own session that holds none of our descriptors, and waits for QMP.
- * @throws ProvisionerError with QEMU's last words when it ends instead of answering.
+ * @throws QemuEndedError when it ends instead of answering.
  */
 export async function launchQemu(options: LaunchOptions): Promise<Launched> {
   const { name, argv, stdin, files, signal } = options;
@@ -88,10 +91,10 @@ async function answer(
 }
 
 /** QEMU, or one of the commands before it that prepare its place: each says what it is about. */
-function died(name: VmName, files: VmFiles, ended: AbortSignal): ProvisionerError {
+function died(name: VmName, files: VmFiles, ended: AbortSignal): QemuEndedError {
   const words = lastWords(files);
   const last = words.split('\n').at(-1) || `it ended (${ended.reason}) and said nothing`;
-  return new ProvisionerError(`VM ${name}: QEMU did not start: ${last}`, { detail: words });
+  return new QemuEndedError(`VM ${name}: QEMU did not start: ${last}`, { detail: words });
 }
 
 /** What was written to stderr, without time stamps and the speaker's own path. */

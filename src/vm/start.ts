@@ -14,7 +14,7 @@ import { type ConsoleLog, consoleLogPrefix, openConsoleLog } from './console-log
 import { endQemu } from './end.ts';
 import type { Host } from './host.ts';
 import { Journal, runJournaled } from './journal.ts';
-import { launchQemu } from './launch.ts';
+import { launchQemu, QemuEndedError } from './launch.ts';
 import { withVmLock } from './lock.ts';
 import { freeSshPort, isFree } from './ports.ts';
 import { assertReachable, becomeUser, type QemuUser, resolveQemuUser } from './qemu-user.ts';
@@ -123,27 +123,15 @@ export const START_STEPS: readonly Step<StartContext>[] = [
   {
     name: 'QEMU',
     async do(context) {
-      const { name, files, runner, accel, host, console } = context;
-      if (console === undefined) throw new ProvisionerError(`VM ${name}: no pipe for its console`);
-      const qemu = qemuArgv(launchOf(context));
-      host.verbose(qemu.join(' '));
-      await runner.prepare(name, host.signal);
-      const { qmp } = await launchQemu({
-        name,
-        argv: [...prefixOf(context), ...qemu],
-        stdin: console.reading,
-        files,
-        signal: host.signal,
-        onProcess(process) {
-          writeIncarnation(files, {
-            ...process,
-            runner: runner.kind,
-            accel: accel.accel,
-            started_at: new Date().toISOString(),
-          });
-        },
-      });
-      context.qmp = qmp;
+      for (let tries = 1; ; tries++) {
+        try {
+          context.qmp = await launch(context);
+          return;
+        } catch (error) {
+          if (tries === PORT_TRIES || !portWasTaken(context, error)) throw error;
+          await prepareAgain(context);
+        }
+      }
     },
     async undo(context) {
       await releaseStart(context);
@@ -166,6 +154,50 @@ export const START_STEPS: readonly Step<StartContext>[] = [
     },
   },
 ];
+
+async function launch(context: StartContext): Promise<QmpClient> {
+  const { name, files, runner, accel, host, console } = context;
+  if (console === undefined) throw new ProvisionerError(`VM ${name}: no pipe for its console`);
+  const qemu = qemuArgv(launchOf(context));
+  host.verbose(qemu.join(' '));
+  await runner.prepare(name, host.signal);
+  const { qmp } = await launchQemu({
+    name,
+    argv: [...prefixOf(context), ...qemu],
+    stdin: console.reading,
+    files,
+    signal: host.signal,
+    onProcess(process) {
+      writeIncarnation(files, {
+        ...process,
+        runner: runner.kind,
+        accel: accel.accel,
+        started_at: new Date().toISOString(),
+      });
+    },
+  });
+  return qmp;
+}
+
+/** How often somebody else may be faster than QEMU to take the port that was free a moment ago. */
+const PORT_TRIES = 5;
+
+function portWasTaken({ config }: StartContext, error: unknown): boolean {
+  return (
+    config.network.mode === 'user' &&
+    error instanceof QemuEndedError &&
+    /Could not set up host forwarding rule/.test(error.detail ?? '')
+  );
+}
+
+async function prepareAgain(context: StartContext): Promise<void> {
+  const { host, files, user } = context;
+  context.config = await withFreePort(host, files, context.config);
+  // The logger of the first try reads until its pipe is closed: the next one gets a pipe of its own.
+  await releaseStart(context);
+  fs.rmSync(files.consoleFifo, { force: true });
+  context.console = await openConsoleLog(files, user);
+}
 
 /** What stands before QEMU's command line; each executes the next in its own place. */
 function prefixOf({ config, name, files, user, runner }: StartContext): string[] {
