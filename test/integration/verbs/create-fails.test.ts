@@ -3,7 +3,8 @@ import * as fs from 'node:fs';
 import * as net from 'node:net';
 import { after, test } from 'node:test';
 import { parseVmName } from '../../../src/types.ts';
-import { CREATE_STEPS, createVm } from '../../../src/vm/create.ts';
+import { createVm } from '../../../src/vm/create.ts';
+import { CREATE_STEPS } from '../../../src/vm/create-steps.ts';
 import {
   createWithFault,
   type Fault,

@@ -3,7 +3,7 @@ import * as fs from 'node:fs';
 import { after, test } from 'node:test';
 import { identify, isRunning } from '../../../src/host/process.ts';
 import { parseVmName } from '../../../src/types.ts';
-import { CREATE_STEPS } from '../../../src/vm/create.ts';
+import { CREATE_STEPS } from '../../../src/vm/create-steps.ts';
 import { destroyVm } from '../../../src/vm/destroy.ts';
 import { type Fault, faultsOf, messageOfFault, tinySpec } from '../../support/faults.ts';
 import { leftovers } from '../../support/leftovers.ts';

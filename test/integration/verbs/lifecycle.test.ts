@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test';
 import { identify, isRunning } from '../../../src/host/process.ts';
 import { poll } from '../../../src/host/time.ts';
 import { withQmp } from '../../../src/qmp/with-qmp.ts';
-import { START_STEPS } from '../../../src/vm/start.ts';
+import { START_STEPS } from '../../../src/vm/start-steps.ts';
 import { faultsOf, messageOfFault, startWithFault } from '../../support/faults.ts';
 import { leftovers, processesAbout } from '../../support/leftovers.ts';
 import { driver } from '../../support/run-driver.ts';

@@ -1,0 +1,53 @@
+import type { VmFiles } from '../host/paths.ts';
+
+import type { QmpClient } from '../qmp/client.ts';
+
+import type { VmConfig } from '../store/vm-config.ts';
+import type { VmName } from '../types.ts';
+import { type AccelChoice, chooseAccel } from './accel.ts';
+
+import type { ConsoleLog } from './console-log.ts';
+
+import type { Host } from './host.ts';
+
+import { type QemuUser, resolveQemuUser } from './qemu-user.ts';
+
+import { chooseRunner, type Runner } from './runner.ts';
+
+/** What the steps of a start share. */
+export interface StartContext {
+  host: Host;
+  name: VmName;
+  files: VmFiles;
+  config: VmConfig;
+  user: QemuUser | undefined;
+  runner: Runner;
+  accel: AccelChoice;
+  /** Held until QEMU and its logger have opened their ends. */
+  console?: ConsoleLog;
+  /** Open from QEMU's start until `releaseStart`. */
+  qmp?: QmpClient;
+}
+
+/** Finds out how this host runs QEMU, before anything is touched. */
+export async function prepareStart(host: Host, config: VmConfig): Promise<StartContext> {
+  const { settings, paths, signal } = host;
+  const name = config.name as VmName;
+  const user = resolveQemuUser(settings.qemu_user);
+  const accel = await chooseAccel({
+    setting: settings.accel,
+    binary: settings.qemu_binary,
+    cacheFile: paths.accelProbe,
+    signal,
+  });
+  host.report(`${accel.accel.toUpperCase()}: ${accel.reason}`);
+  const runner = chooseRunner(settings.runner);
+  return { host, name, files: paths.vm(name), config, user, runner, accel };
+}
+
+export async function releaseStart(context: StartContext): Promise<void> {
+  context.console?.release();
+  delete context.console;
+  await context.qmp?.close();
+  delete context.qmp;
+}
