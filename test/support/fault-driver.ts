@@ -5,7 +5,7 @@ import { EmbeddedStore } from '../../src/store/embedded.ts';
 import type { CreateSpec } from '../../src/vm/create-spec.ts';
 import type { Host } from '../../src/vm/host.ts';
 import { createWithFault, type Fault, startWithFault } from './faults.ts';
-import { leftovers } from './leftovers.ts';
+import { leftovers, runLeftovers } from './leftovers.ts';
 
 export interface FaultOrders {
   create?: CreateSpec;
@@ -35,6 +35,7 @@ for (const fault of orders.faults) {
     orders.create === undefined
       ? await startWithFault(host, orders.start ?? '', fault)
       : await createWithFault(host, orders.create, fault);
-  outcomes.push({ fault, failure, left: await leftovers(config.paths) });
+  const look = orders.create === undefined ? runLeftovers : leftovers;
+  outcomes.push({ fault, failure, left: await look(config.paths) });
 }
 process.stdout.write(`${JSON.stringify(outcomes)}\n`);

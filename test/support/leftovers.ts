@@ -41,19 +41,33 @@ const STAYS =
  * What there is of VMs in a state directory that should have none: processes, files, records,
  * reservations, addresses, taps in this network namespace. Processes get a moment to end.
  */
-export async function leftovers(paths: Paths): Promise<string[]> {
+export function leftovers(paths: Paths): Promise<string[]> {
+  return settled(() => [...runLeft(paths), ...filesLeft(paths.state), ...storeLeft(paths.records)]);
+}
+
+/** What there is of runs of VMs where all should be off: processes, run directories, taps. */
+export function runLeftovers(paths: Paths): Promise<string[]> {
+  return settled(() => [
+    ...runLeft(paths),
+    ...fs.readdirSync(paths.run).filter((name) => !name.startsWith('.')),
+  ]);
+}
+
+async function settled(look: () => string[]): Promise<string[]> {
   let found: string[] = [];
-  const look = (): true | undefined => {
-    found = [
-      ...processesAbout(paths.state).map(({ command }) => `process ${command.slice(0, 200)}`),
-      ...filesLeft(paths.state),
-      ...storeLeft(paths.records),
-      ...fs.readdirSync('/sys/class/net').filter((name) => /^tap\d+i0$/.test(name)),
-    ];
+  const none = (): true | undefined => {
+    found = look();
     return found.length === 0 ? true : undefined;
   };
-  await poll(look, { deadlineMs: 3000, everyMs: 10 });
+  await poll(none, { deadlineMs: 3000, everyMs: 10 });
   return found;
+}
+
+function runLeft(paths: Paths): string[] {
+  return [
+    ...processesAbout(paths.state).map(({ command }) => `process ${command.slice(0, 200)}`),
+    ...fs.readdirSync('/sys/class/net').filter((name) => /^tap\d+i0$/.test(name)),
+  ];
 }
 
 function filesLeft(state: string): string[] {

@@ -38,12 +38,19 @@ test('the first call gives 0 for all rates, and what is known at once', async ()
   const record = await metrics();
   for (const key of [...RATES, 'cpu_percent']) assert.equal(record[key as 'cpu_percent'], 0, key);
   assert.equal(record.state, 'running');
-  assert.equal(record.guest_agent_responsive, true);
   assert.equal(record.cpu_count, 1);
   assert.equal(record.memory_total_mb, 128);
   assert.equal(record.disk_total_mb, 1024);
-  assert.ok(record.disk_used_mb > 0 && record.disk_used_mb < 200, `${record.disk_used_mb} MB`);
-  assert.ok(record.net_connections >= 0);
+});
+
+test('what only the guest knows is asked of its agent', async () => {
+  // On a busy host the agent may be late: then a call goes without it.
+  const told = async (): Promise<MetricsRecord | undefined> => {
+    const record = await metrics();
+    return record.guest_agent_responsive && record.net_connections >= 0 ? record : undefined;
+  };
+  const used = (await poll(told, { deadlineMs: 30_000, everyMs: 200 }))?.disk_used_mb ?? -1;
+  assert.ok(used > 0 && used < 200, `${used} MB`);
 });
 
 test('used memory is what the guest uses', async () => {
@@ -76,9 +83,11 @@ test('cpu_percent is what QEMU really used, and a guest that burns is busy', asy
   assert.ok(cpu_percent > 25 && cpu_percent <= 100, `${cpu_percent} %`);
   await sandbox.sh('web1', 'kill -9 $(cat /run/burner)');
   await metrics();
-  await sleep(2000);
-  const idle = (await metrics()).cpu_percent;
-  assert.ok(idle < cpu_percent / 2, `${idle} % idle, ${cpu_percent} % busy`);
+  const idle = async (): Promise<true | undefined> => {
+    await sleep(1000);
+    return (await metrics()).cpu_percent < cpu_percent / 2 ? true : undefined;
+  };
+  assert.ok(await poll(idle, { deadlineMs: 30_000, everyMs: 0 }));
 });
 
 test('disk rates: bytes and operations, written and read', async () => {
