@@ -40,14 +40,18 @@ test('create leaves nothing when it fails, or is told to end, after the guest is
     ...faultsOf(CREATE_STEPS, 'abort').slice(-1),
   ];
   assert.equal(late.length, 4);
-  await Promise.all(
+  // All have ended before anything is asserted: none goes on behind the clean-up.
+  const ends = await Promise.all(
     late.map(async (fault) => {
       const own = await sandbox.sibling();
       const failure = await createWithFault(own.host(), tinySpec(own.image, 'f2'), fault);
-      assert.equal(failure, messageOfFault(fault));
-      assert.deepEqual(await leftovers(own.config.paths), []);
+      return { fault, failure, left: await leftovers(own.config.paths) };
     }),
   );
+  for (const { fault, failure, left } of ends) {
+    assert.equal(failure, messageOfFault(fault));
+    assert.deepEqual(left, []);
+  }
 });
 
 test('numbers of failed creates are not given again', () => {
