@@ -34,6 +34,8 @@ export interface GuestExecResult {
 const STATUS_REPLY_BYTES = 2 * Math.ceil((16 * 1024 * 1024 * 4) / 3) + 64 * 1024;
 /** A status reply can be 43 MB, and an emulated guest sends one or two in a second. */
 const STATUS_MS = 60_000;
+/** An agent that was there when the command began, and does not answer a ping for so long, has died. */
+const ALIVE_MS = 10_000;
 const FIRST_PAUSE_MS = 5;
 const LAST_PAUSE_MS = 200;
 /** From this pace on an opener's connection is closed between polls. */
@@ -66,10 +68,12 @@ async function waitForEnd(
   limits: Limits,
 ): Promise<GuestExecResult> {
   for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 1.4, LAST_PAUSE_MS)) {
-    const answer = limitsOf({}, STATUS_MS);
+    let answer = limitsOf({}, ALIVE_MS);
     let status: AgentResult<'guest-exec-status'>;
     try {
       const agent = await lease.get(left(limits, answer));
+      await agent.execute('guest-ping', undefined, left(limits, answer));
+      answer = limitsOf({}, STATUS_MS);
       status = await agent.execute(
         'guest-exec-status',
         { pid },
