@@ -33,11 +33,15 @@ async function main(): Promise<number> {
   return 1;
 }
 
-// A reader that went away (`list | head -1`) is no failure of ours.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(0);
-  throw error;
+// Files that are not for everybody get their modes by name; directories on the way to a VM must be passable.
+process.umask(0o022);
+// A reader that went away must not end us half-way. Who did not get the result must not be told of success.
+let lost = false;
+process.stdout.on('error', () => {
+  lost = true;
+  process.exitCode = 1;
 });
+process.stderr.on('error', () => undefined);
 main().then((code) => {
-  process.exitCode = code;
+  process.exitCode = lost ? 1 : code;
 });

@@ -1,4 +1,3 @@
-import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import * as z from 'zod/mini';
@@ -98,16 +97,21 @@ function defaultStateDirectory(env: NodeJS.ProcessEnv): string {
   return path.join(env.XDG_STATE_HOME ?? path.join(os.homedir(), '.local/state'), 'blockhost-qemu');
 }
 
+/** Not below XDG_RUNTIME_DIR: that goes when its user logs out, and VMs stay. */
 function defaultRunDirectory(env: NodeJS.ProcessEnv): string {
   if (process.getuid?.() === 0) return '/run/blockhost-qemu';
-  const base = env.XDG_RUNTIME_DIR;
-  if (base !== undefined && fs.existsSync(base)) return path.join(base, 'blockhost-qemu');
   return path.join(defaultStateDirectory(env), 'run');
 }
 
 /** Turns a failure to use our own directories into words; any other error stays as it is. */
 export function explainAccess(error: unknown, { state, run }: Paths): unknown {
   const { code, path: file } = error instanceof Error ? (error as NodeJS.ErrnoException) : {};
+  if (code === 'ENOSPC' || code === 'EDQUOT') {
+    return new ProvisionerError(`the file system of ${state} is full`, {
+      hint: 'free some space there; destroying a VM frees its disk',
+      cause: error,
+    });
+  }
   const directory = [state, run].find((own) => file === own || file?.startsWith(`${own}/`));
   const why = code === undefined ? undefined : ACCESS[code];
   if (directory === undefined || why === undefined) return error;

@@ -17,6 +17,8 @@ export interface LockOptions {
   holder: string;
   /** Milliseconds to wait for another holder; 0 gives up at once. */
   waitMs: number;
+  /** Ends the waiting. */
+  signal?: AbortSignal | undefined;
 }
 
 /**
@@ -33,7 +35,7 @@ export async function lockFile(file: string, options: LockOptions): Promise<Lock
   for (;;) {
     const fd = fs.openSync(file, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600);
     try {
-      if (!(await flock(fd, options.waitMs))) throw busy(file, options);
+      if (!(await flock(fd, options))) throw busy(file, options);
       // While we waited its holder may have removed the file: the lock on it then protects nothing.
       if (isStill(file, fd)) return held(file, fd, options.holder);
     } catch (error) {
@@ -47,8 +49,12 @@ export async function lockFile(file: string, options: LockOptions): Promise<Lock
 const { O_RDWR, O_CREAT, O_NOFOLLOW } = fs.constants;
 
 function held(file: string, fd: number, holder: string): Lock {
-  fs.ftruncateSync(fd, 0);
-  fs.writeSync(fd, `${holder} (pid ${process.pid})\n`, 0);
+  try {
+    fs.ftruncateSync(fd, 0);
+    fs.writeSync(fd, `${holder} (pid ${process.pid})\n`, 0);
+  } catch {
+    // On a full disk the next one is not told who holds it; the lock itself needs no room.
+  }
   let open = true;
   const end = (last: () => void): void => {
     if (!open) return;
@@ -70,7 +76,8 @@ function isStill(file: string, fd: number): boolean {
 /** flock(1) exits with this code when the lock is taken (its option -E). */
 const CONFLICT = 75;
 
-function flock(fd: number, waitMs: number): Promise<boolean> {
+function flock(fd: number, { waitMs, signal }: LockOptions): Promise<boolean> {
+  signal?.throwIfAborted();
   const wait = waitMs === 0 ? ['--nonblock'] : ['--timeout', (waitMs / 1000).toFixed(3)];
   return new Promise((resolve, reject) => {
     const child = spawn('flock', ['--exclusive', '-E', String(CONFLICT), ...wait, '3'], {
@@ -79,10 +86,14 @@ function flock(fd: number, waitMs: number): Promise<boolean> {
     child.once('error', (cause) =>
       reject(new ProvisionerError('flock cannot be run', { hint: 'install util-linux', cause })),
     );
-    child.once('exit', (code, signal) => {
-      if (code === 0) resolve(true);
+    const abort = (): boolean => child.kill();
+    signal?.addEventListener('abort', abort, { once: true });
+    child.once('exit', (code, by) => {
+      signal?.removeEventListener('abort', abort);
+      if (signal?.aborted === true) reject(signal.reason);
+      else if (code === 0) resolve(true);
       else if (code === CONFLICT) resolve(false);
-      else reject(new ProvisionerError(`flock failed (${signal ?? `exit code ${code}`})`));
+      else reject(new ProvisionerError(`flock failed (${by ?? `exit code ${code}`})`));
     });
   });
 }

@@ -57,7 +57,7 @@ export class Paths {
       stat: path.join(runDirectory, 'stat.sock'),
       agent: path.join(runDirectory, 'qga.sock'),
       console: path.join(runDirectory, 'console.sock'),
-      consoleFifo: path.join(runDirectory, 'console.fifo'),
+      consoleFifo: path.join(directory, 'console.fifo'),
       pid: path.join(runDirectory, 'qemu.pid'),
     };
     assertSocketPathFits(files.console, runDirectory);

@@ -30,7 +30,7 @@ export async function sampleVm(paths: Paths, name: VmName): Promise<MetricsRecor
   const incarnation = runningIncarnation(files);
   if (incarnation === undefined) return toRecord(stoppedReadings(config));
   const host = hostCounters(incarnation, config);
-  const fromQemu = await askQemu(files.qmp, name);
+  const fromQemu = await askQemu(files.stat, name);
   const agent = await askAgent(files.agent, config, fromQemu);
   const now: Sample = {
     incarnation: `${incarnation.bootId}/${incarnation.pid}/${incarnation.startTime}`,

@@ -38,18 +38,28 @@ export function forgetIncarnation(files: VmFiles): void {
  */
 export function findQemuProcesses(files: VmFiles): ProcessIdentity[] {
   const found: ProcessIdentity[] = [];
+  const owners = ownersOf(files);
   for (const entry of fs.readdirSync('/proc')) {
     if (!/^\d+$/.test(entry)) continue;
     try {
+      if (!owners.has(fs.statSync(`/proc/${entry}`).uid)) continue;
       const argv = fs.readFileSync(`/proc/${entry}/cmdline`, 'utf8').split('\0');
       const at = argv.indexOf('-pidfile');
       if (at === -1 || argv[at + 1] !== files.pid) continue;
     } catch (error) {
-      if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ESRCH') continue;
+      if (['ENOENT', 'ESRCH', 'EACCES', 'EPERM'].includes(errnoOf(error) ?? '')) continue;
       throw error;
     }
     const identity = identify(Number(entry));
     if (identity !== undefined) found.push(identity);
   }
   return found;
+}
+
+/** Anybody can write anything on a command line: only processes of ours and of QEMU's user are believed. */
+function ownersOf(files: VmFiles): Set<number> {
+  const stats = [files.run, files.disk].map((file) => fs.statSync(file, { throwIfNoEntry: false }));
+  return new Set(
+    [process.getuid?.(), ...stats.map((stat) => stat?.uid)].filter((uid) => uid !== undefined),
+  );
 }

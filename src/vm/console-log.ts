@@ -68,6 +68,7 @@ export async function openConsoleLog(
   user: QemuUser | undefined,
 ): Promise<ConsoleLog> {
   keepPreviousLog(files, user);
+  fs.rmSync(files.consoleFifo, { force: true });
   await run('mkfifo', ['-m', '0600', files.consoleFifo]);
   if (user !== undefined) fs.lchownSync(files.consoleFifo, user.uid, user.gid);
   // Open for both first: on Linux that never blocks, and lets either end open at once.

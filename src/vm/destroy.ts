@@ -1,4 +1,5 @@
 import * as fs from 'node:fs';
+import { errnoOf } from '../errors.ts';
 import type { VmName } from '../types.ts';
 import { endQemu } from './end.ts';
 import type { Host } from './host.ts';
@@ -15,7 +16,12 @@ export async function destroyVm(host: Host, name: VmName): Promise<boolean> {
   return await withVmLock(host, name, 'destroy', async () => {
     if (!(await exists(host, name))) return false;
     const journal = new Journal(host, name, 'destroy');
-    journal.begin();
+    try {
+      journal.begin();
+    } catch (error) {
+      // On a full disk destroying makes room. Without a journal it can still be repeated: the record goes last.
+      if (errnoOf(error) !== 'ENOSPC' && errnoOf(error) !== 'EDQUOT') throw error;
+    }
     await finishDestroy(host, name);
     journal.end();
     return true;

@@ -1,3 +1,4 @@
+import * as net from 'node:net';
 import { ProvisionerError } from '../errors.ts';
 import { poll } from '../host/time.ts';
 import { AgentClient } from '../qmp/agent/client.ts';
@@ -27,7 +28,7 @@ async function ask(host: Host, name: VmName, mac: string): Promise<string | unde
         deadlineMs: 3000,
       });
       const card = interfaces.find((i) => i['hardware-address']?.toLowerCase() === mac);
-      return card?.['ip-addresses']?.find((a) => a['ip-address-type'] === 'ipv4')?.['ip-address'];
+      return card?.['ip-addresses']?.map((a) => a['ip-address']).find(isUsable);
     } finally {
       await agent.close();
     }
@@ -35,4 +36,9 @@ async function ask(host: Host, name: VmName, mac: string): Promise<string | unde
     host.signal.throwIfAborted();
     return undefined;
   }
+}
+
+/** The guest chose this text, and it ends up in records and on web pages. */
+function isUsable(address: string): boolean {
+  return net.isIPv4(address) && !address.startsWith('127.') && !address.startsWith('169.254.');
 }

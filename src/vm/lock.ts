@@ -3,8 +3,8 @@ import { lockFile } from '../host/lock.ts';
 import type { VmName } from '../types.ts';
 import type { Host } from './host.ts';
 
-/** Verbs that change a VM take turns; the slowest of them, a graceful stop, is bounded at 45 s. */
-const TURN_MS = 50_000;
+/** Verbs that change a VM take turns. Callers give them 60 s in all, and a graceful stop needs most of that. */
+const TURN_MS = 10_000;
 
 /**
  * Runs `work` as the only command that changes this VM.
@@ -21,6 +21,7 @@ export async function withVmLock<T>(
     what: `VM ${name}`,
     holder: `${verb} of ${name}`,
     waitMs,
+    signal: host.signal,
   });
   try {
     return await work();

@@ -1,4 +1,5 @@
 import * as fs from 'node:fs';
+import { removeTree } from '../host/remove-tree.ts';
 import { readValidated } from '../host/validate.ts';
 import { removeTap, tapName } from '../net/tap.ts';
 import { forgetIncarnation } from '../store/incarnation.ts';
@@ -13,7 +14,8 @@ export async function removeRun(host: Host, name: VmName): Promise<void> {
   const vmid = await vmidOf(host, name);
   if (vmid !== undefined && process.getuid?.() === 0) await removeTap(tapName(vmid));
   await chooseRunner(host.settings.runner).clear(name);
-  fs.rmSync(files.run, { recursive: true, force: true });
+  await removeTree(files.run);
+  fs.rmSync(files.consoleFifo, { force: true });
   forgetIncarnation(files);
 }
 

@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import { ProvisionerError } from '../errors.ts';
 import { ensureDirectory } from '../host/files.ts';
-
+import { removeTree } from '../host/remove-tree.ts';
 import { createTap, removeTap, TAP_FD, tapExecPrefix, vhostAvailable } from '../net/tap.ts';
 import type { QmpClient } from '../qmp/client.ts';
 import { forgetIncarnation, writeIncarnation } from '../store/incarnation.ts';
@@ -23,16 +23,14 @@ import { storageFeatures } from './storage.ts';
 export const START_STEPS: readonly Step<StartContext>[] = [
   {
     name: 'run directory',
-    do({ files, user, host }) {
+    async do({ files, user, host }) {
       ensureDirectory(host.paths.run, 0o755);
-      fs.rmSync(files.run, { recursive: true, force: true });
+      await removeTree(files.run);
       ensureDirectory(files.run, 0o750, user);
       assertReachable(user, files.run);
       assertReachable(user, files.directory);
     },
-    undo({ files }) {
-      fs.rmSync(files.run, { recursive: true, force: true });
-    },
+    undo: ({ files }) => removeTree(files.run),
   },
   {
     name: 'tap',

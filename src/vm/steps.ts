@@ -23,7 +23,7 @@ export interface RunStepsOptions {
 
 /**
  * Does the steps in order. When one fails, or the signal is aborted, those begun are undone in reverse
- * and the first error is thrown; what could not be undone is added to its message.
+ * and the first error is thrown. Undoing ends at the first step that cannot be undone.
  */
 export async function runSteps<Context>(
   steps: readonly Step<Context>[],
@@ -43,8 +43,8 @@ export async function runSteps<Context>(
     options.signal.throwIfAborted();
   } catch (error) {
     const left = await undo(begun.reverse(), context, options);
-    if (left.length === 0) throw error;
-    throw new UndoError(`${messageOf(error)}; undoing it also failed: ${left.join('; ')}`, {
+    if (left === undefined) throw error;
+    throw new UndoError(`${messageOf(error)}; undoing it also failed: ${left}`, {
       hint: 'run destroy for this VM to finish the clean-up',
       cause: error,
     });
@@ -55,8 +55,7 @@ async function undo<Context>(
   steps: readonly Step<Context>[],
   context: Context,
   options: RunStepsOptions,
-): Promise<string[]> {
-  const failures: string[] = [];
+): Promise<string | undefined> {
   for (const step of steps) {
     if (step.undo === undefined) continue;
     options.verbose(`undo: ${step.name}`);
@@ -64,8 +63,9 @@ async function undo<Context>(
       options.onStep?.({ step: step.name, phase: 'undo' });
       await step.undo(context);
     } catch (error) {
-      failures.push(`${step.name}: ${messageOf(error)}`);
+      // What comes next may not be done before this: a disk is not removed while its QEMU lives.
+      return `${step.name}: ${messageOf(error)}`;
     }
   }
-  return failures;
+  return undefined;
 }

@@ -37,9 +37,10 @@ export function stopVm(host: Host, name: VmName, limitMs = STOP_LIMIT_MS): Promi
       return { rung: 'absent', seconds: 0 };
     }
     const graceMs = Math.max(0, limitMs - LAST_RUNGS_MS);
-    const presses = await pressPowerButton(host, name, graceMs, () =>
-      gone(processes, graceMs / 2, host.signal),
-    );
+    const left = (): number => Math.max(1, graceMs - (monotonicMs() - began));
+    const off = (share: number): Promise<boolean> =>
+      gone(processes, Math.min(left(), graceMs * share), host.signal);
+    const presses = graceMs === 0 ? 0 : await pressPowerButton(host, name, left, off);
     const rung: StopRung =
       presses === 0
         ? await endQemu(files, { graceMs: LAST_RUNGS_MS / 2 })
@@ -58,14 +59,15 @@ const DEAD = new Set(['guest-panicked', 'internal-error', 'shutdown']);
 async function pressPowerButton(
   host: Host,
   name: VmName,
-  graceMs: number,
-  off: () => Promise<boolean>,
+  left: () => number,
+  /** Waits for the end, for a share of the whole time at most. */
+  off: (share: number) => Promise<boolean>,
 ): Promise<number> {
-  if (graceMs === 0) return 0;
+  const soon = (): { deadlineMs: number } => ({ deadlineMs: Math.min(2000, left()) });
   let qmp: QmpClient;
   try {
     qmp = await QmpClient.connect(host.paths.vm(name).qmp, {
-      deadlineMs: 2000,
+      ...soon(),
       signal: host.signal,
     });
   } catch (error) {
@@ -76,19 +78,19 @@ async function pressPowerButton(
   try {
     for (const press of [1, 2]) {
       host.report(press === 1 ? 'asking the guest to power off (ACPI)' : 'asking the guest again');
-      const { status } = await qmp.execute('query-status');
+      const { status } = await qmp.execute('query-status', undefined, soon());
       if (DEAD.has(status)) break;
       // A guest that was paused cannot react before it runs again.
-      if (status === 'paused') await qmp.execute('cont');
-      await qmp.execute('system_powerdown');
-      if (await off()) return press;
+      if (status === 'paused') await qmp.execute('cont', undefined, soon());
+      await qmp.execute('system_powerdown', undefined, soon());
+      if (await off(press === 1 ? 0.5 : 1)) return press;
     }
     host.report('the guest does not power off: ending QEMU');
     return 0;
   } catch (error) {
     host.signal.throwIfAborted();
     host.verbose(`QMP: ${String(error)}`);
-    return (await off()) ? 1 : 0;
+    return (await off(0.1)) ? 1 : 0;
   } finally {
     await qmp.close();
   }
@@ -98,13 +100,16 @@ async function pressPowerButton(
 const KILL_GRACE_MS = 150;
 
 /** @returns false when it was off already. */
-export function killVm(host: Host, name: VmName): Promise<boolean> {
-  return withVmLock(host, name, 'kill', async () => {
-    const files = host.paths.vm(name);
+export async function killVm(host: Host, name: VmName): Promise<boolean> {
+  const files = host.paths.vm(name);
+  // Before its turn: nobody has to wait for a stop, or for a create, whose VM is to end at once.
+  const first = await endQemu(files, { graceMs: KILL_GRACE_MS });
+  return await withVmLock(host, name, 'kill', async () => {
     await recover(host, name);
-    const rung = await endQemu(files, { graceMs: KILL_GRACE_MS });
-    if (rung === 'absent') readVmConfig(name, files);
+    const second = await endQemu(files, { graceMs: KILL_GRACE_MS });
+    const ran = first !== 'absent' || second !== 'absent';
+    if (!ran) readVmConfig(name, files);
     await removeRun(host, name);
-    return rung !== 'absent';
+    return ran;
   });
 }
