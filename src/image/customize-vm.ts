@@ -154,7 +154,7 @@ end() {
   sync
   systemctl poweroff --force
 }
-cloud-init status --wait >/dev/null 2>&1
+until [ -e /run/cloud-init/result.json ]; do sleep 1; done
 payload=/run/blockhost-copy
 cp -R /run/blockhost-payload "$payload" || end '@failed no room in the guest'
 if sh "$payload/customize.sh" "$payload"; then

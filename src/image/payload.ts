@@ -26,10 +26,18 @@ export async function writePayload(folder: string, options: PayloadOptions): Pro
   const tree = `${folder}.files`;
   const files = [...guestFiles(options.tune), ...(options.extraFiles ?? [])];
   for (const file of files) writeGuestFile(tree, file);
-  // Without the directories: unpacking must not change those the guest has.
+  // Without the directories: unpacking must not change those the guest has. With a fixed time, so that
+  // customize.sh can tell whether it was run before.
   await run(
     'tar',
-    ['--create', '--file', path.join(folder, 'files.tar'), '--owner=0', '--group=0']
+    [
+      '--create',
+      '--file',
+      path.join(folder, 'files.tar'),
+      '--owner=0',
+      '--group=0',
+      '--mtime=@1000000000',
+    ]
       .concat(['--directory', tree, '--no-recursion', '--'])
       .concat(files.map((file) => `.${file.path}`)),
     { signal: options.signal },

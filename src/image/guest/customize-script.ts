@@ -32,8 +32,12 @@ step() { echo "@step $*"; }
 fail() { echo "@failed $*"; exit 1; }
 installed() { [ "$(dpkg-query -W -f='\${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
 
-step 'copying files'
-tar -C / -xf "$payload/files.tar" --no-same-owner
+changed=
+if ! tar -C / -df "$payload/files.tar" >/dev/null 2>&1; then
+  step 'copying files'
+  tar -C / -xf "$payload/files.tar" --no-same-owner
+  changed=yes
+fi
 
 missing=
 for package in $required; do
@@ -41,6 +45,7 @@ for package in $required; do
 done
 if [ -n "$missing" ]; then
   step "installing$missing"
+  changed=yes
   apt-get -q update
   # shellcheck disable=SC2086 # a list of words
   apt-get -q -y --no-install-recommends install $missing || fail "cannot install$missing"
@@ -87,7 +92,6 @@ if [ -e /lib/systemd/system/cloud-init-main.service ]; then
   rm -rf "$units/cloud-init.service" "$units/cloud-config.service"
   rm -rf "$units/cloud-init-local.service.d" "$units/cloud-final.service.d"
   rm -f "$units/multi-user.target.wants/cloud-init.target" "$units/../system-generators/cloud-init-generator"
-  sed -i 's/^cloud_config_modules: .*/cloud_config_modules: []/' /etc/cloud/cloud.cfg.d/90-blockhost.cfg
 fi
 # Nobody waits for the time and names of the network to log in.
 for unit in systemd-timesyncd.service systemd-resolved.service; do
@@ -98,16 +102,17 @@ done
 `;
 
 const FINISH = `
-step 'making the initramfs'
-update-initramfs -u -k all
-if [ -e /boot/grub/grub.cfg ] && [ ! -e "$payload/chroot" ]; then update-grub; fi
+# These take minutes in an emulated guest, and were made with our files if those were there before.
+if [ -n "$changed" ]; then
+  step 'making the initramfs'
+  update-initramfs -u -k all
+  if [ -e /boot/grub/grub.cfg ] && [ ! -e "$payload/chroot" ]; then update-grub; fi
+fi
 
 step 'cleaning up'
-apt-get -q -y autoremove --purge >/dev/null 2>&1 || true
 apt-get clean
 rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin /var/cache/debconf/*-old /var/lib/dpkg/*-old
 rm -f /etc/apt/apt.conf.d/99mmdebstrap /etc/ssh/ssh_host_*
-cloud-init clean --logs >/dev/null 2>&1 || true
 rm -rf /var/lib/cloud/* /run/cloud-init /var/log/cloud-init*.log
 rm -rf /etc/netplan/50-cloud-init.yaml /etc/network/interfaces.d/50-cloud-init /etc/systemd/network/10-cloud-init-*
 rm -f /var/lib/systemd/random-seed /var/lib/systemd/credential.secret /var/lib/dbus/machine-id /root/.bash_history

@@ -38,6 +38,7 @@ After=cloud-init-local.service
 ExecStart=
 ExecStart=-udevadm trigger --type=all --action=add --subsystem-nomatch=tty --subsystem-nomatch=vc --subsystem-nomatch=acpi --subsystem-nomatch=workqueue --subsystem-nomatch=cpu --subsystem-nomatch=mem --subsystem-nomatch=bdi --subsystem-nomatch=event_source --prioritized-subsystem=module,block,tpmrm,net,input
 ExecStart=-udevadm trigger --action=add --subsystem-match=tty --sysname-match=ttyS0 --sysname-match=tty0 --sysname-match=tty1
+ExecStart=-udevadm trigger --action=add --subsystem-match=acpi --sysname-match=LNXPWRBN:*
 `,
     },
     {
