@@ -104,7 +104,9 @@ test('a guest that panics is suspended; stop does not wait for it', async () => 
   const refused = await sandbox.run('guest-exec', ['web1', 'true']);
   assert.equal(refused.code, 1);
   assert.match(refused.stderr, /QEMU says guest-panicked/);
-  assert.equal(await sandbox.ok('start', ['web1']), 'VM web1 is running already\n');
+  const started = await sandbox.run('start', ['web1']);
+  assert.deepEqual([started.code, started.stdout], [1, '']);
+  assert.match(started.stderr, /VM web1 cannot go on: QEMU says guest-panicked; run kill web1/);
   const { stdout, seconds } = await sandbox.run('stop', ['web1']);
   assert.match(stdout, /QEMU was told to quit/);
   assert.ok(seconds < 10, `${seconds} s`);

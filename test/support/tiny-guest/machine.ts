@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { ProvisionerError } from '../../../src/errors.ts';
+import { messageOf, ProvisionerError } from '../../../src/errors.ts';
 import { poll } from '../../../src/host/time.ts';
 import { askAgent } from './ask-agent.ts';
 import { LineSocket } from './line-socket.ts';
@@ -94,6 +94,8 @@ export class Machine {
     const socket = await this.connectAgent();
     try {
       return await askAgent(socket, execute, args, BOOT_MS);
+    } catch (error) {
+      throw new ProvisionerError(`${messageOf(error)}; its console: ${this.console().slice(-2000)}`);
     } finally {
       socket.close();
     }
