@@ -7,9 +7,9 @@ export function versionText(): string {
 }
 
 export function helpText(): string {
-  const verbs = Object.entries(VERBS).map(
-    ([name, { summary }]) => `  ${name.padEnd(16)}${summary}`,
-  );
+  const verbs = Object.entries(VERBS)
+    .filter(([, { hidden }]) => hidden !== true)
+    .map(([name, { summary }]) => `  ${name.padEnd(16)}${summary}`);
   return `Usage: blockhost-qemu <verb> [arguments]      (or blockhost-vm-<verb> [arguments])
 
 Virtual machines on a plain Linux host: one QEMU process per VM, no daemon.

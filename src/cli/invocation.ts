@@ -4,6 +4,8 @@ import type { Host } from '../vm/host.ts';
 /** One verb of the command line: it declares its words, makes one call, prints the result. */
 export interface Verb {
   summary: string;
+  /** `root`: called by root it stays root, on a BlockHost host too. Others leave that to the root side. */
+  privileges?: 'root';
   /** Adds arguments, options and examples. */
   declare(command: Command): void;
   /** @returns the exit code. Failures are thrown. */

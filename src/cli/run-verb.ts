@@ -29,14 +29,15 @@ export async function runVerb(
     const parsed = await parse(name, command, argv);
     if (parsed.done) return 0;
     verbose = parsed.options.verbose === true;
-    const host = await makeHost({ out, verbose, signal: abort.signal });
+    const { privileges } = parsed.verb;
+    const host = await makeHost({ out, verbose, signal: abort.signal, privileges });
     paths = host.paths;
     return await parsed.verb.run({
       args: parsed.args,
       options: parsed.options,
       host,
       out,
-      verbs: Object.keys(VERBS),
+      verbs: Object.keys(VERBS).filter((verb) => VERBS[verb]?.hidden !== true),
     });
   } catch (thrown) {
     const error = paths === undefined ? thrown : explainAccess(thrown, paths);

@@ -2,6 +2,8 @@ import type { Verb } from './invocation.ts';
 
 interface Entry {
   summary: string;
+  /** Not for people. */
+  hidden?: true;
   load(): Promise<{ verb: Verb }>;
 }
 
@@ -39,6 +41,11 @@ export const VERBS: Record<string, Entry> = {
   detect: {
     summary: 'exit with 0 when this host can run VMs with QEMU',
     load: () => import('./verbs/detect.ts'),
+  },
+  root: {
+    summary: 'answer a request of the unprivileged side',
+    hidden: true,
+    load: () => import('./verbs/root.ts'),
   },
   completion: {
     summary: 'print a completion script for bash',

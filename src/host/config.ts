@@ -5,10 +5,13 @@ import { InputError, messageOf, ProvisionerError } from '../errors.ts';
 import { readFileIfExists } from './files.ts';
 import { describeMismatch } from './mismatch.ts';
 import { Paths } from './paths.ts';
+import { chooseRole, type Role } from './role.ts';
 
 const Ipv4 = z
   .string()
   .check(z.regex(/^(25[0-5]|2[0-4]\d|1?\d?\d)(\.(25[0-5]|2[0-4]\d|1?\d?\d)){3}$/));
+
+const AccountName = z.string().check(z.regex(/^[a-z_][a-z0-9_-]{0,31}$/));
 
 /**
  * /etc/blockhost-qemu/config.yaml, or the file BLOCKHOST_QEMU_CONFIG names. Every key is optional, and
@@ -33,8 +36,23 @@ const ConfigFile = z.strictObject({
       gateway: Ipv4,
     }),
   ),
-  /** System user QEMU is run as when the command is run by root. */
-  qemu_user: z._default(z.string().check(z.regex(/^[a-z_][a-z0-9_-]{0,31}$/)), 'blockhost-qemu'),
+  /** Who does what needs privileges (host/role.ts). */
+  root: z._default(z.enum(['auto', 'own', 'agent', 'split']), 'auto'),
+  root_agent_socket: z._default(
+    z.string().check(z.startsWith('/')),
+    '/run/blockhost/root-agent.sock',
+  ),
+  /** Where the unprivileged side keeps locks and journals when it is not the owner of `state_dir`. */
+  front_dir: z._default(z.string().check(z.startsWith('/')), '/var/lib/blockhost/qemu'),
+  /** System user of the unprivileged side. */
+  front_user: z._default(AccountName, 'blockhost'),
+  /** Group that may talk to the VMs: sockets, console log. Without it only who started them may. */
+  access_group: z._default(AccountName, 'blockhost'),
+  /** Numbers of the users VMs started by root run as: each VM has one of its own. */
+  qemu_uids: z._default(
+    z.strictObject({ first: z.int().check(z.gte(1000)), last: z.int().check(z.gte(1000)) }),
+    () => ({ first: 65_600, last: 99_999 }),
+  ),
   qemu_binary: z._default(z.string(), 'qemu-system-x86_64'),
   /** Seconds `create` waits for the guest agent and the user account. */
   ready_timeout: z._default(z.int().check(z.gte(1), z.lte(3600)), 180),
@@ -46,6 +64,7 @@ export type Settings = z.infer<typeof ConfigFile>;
 export interface Config {
   settings: Settings;
   paths: Paths;
+  role: Role;
 }
 
 /** The file read when BLOCKHOST_QEMU_CONFIG is not set; it need not exist. */
@@ -55,19 +74,38 @@ export const DEFAULT_CONFIG = '/etc/blockhost-qemu/config.yaml';
  * Settings in order of precedence: environment (BLOCKHOST_QEMU_STATE_DIR, BLOCKHOST_QEMU_RUN_DIR), file, defaults.
  * @throws InputError naming the file and the key that is wrong.
  */
-export async function loadConfig(env: NodeJS.ProcessEnv = process.env): Promise<Config> {
+export async function loadConfig(
+  env: NodeJS.ProcessEnv = process.env,
+  setting?: Settings['root'],
+): Promise<Config> {
   const settings = await readSettings(env);
-  const state = env.BLOCKHOST_QEMU_STATE_DIR ?? settings.state_dir ?? defaultStateDirectory(env);
+  const role = chooseRole({
+    setting: setting ?? settings.root,
+    ownFolder: env.BLOCKHOST_QEMU_STATE_DIR !== undefined || settings.state_dir !== undefined,
+    agentSocket: settings.root_agent_socket,
+    blockhostState: path.dirname(settings.front_dir),
+    user: settings.front_user,
+  });
+  const system = role.kind !== 'own' || process.getuid?.() === 0;
+  const state =
+    env.BLOCKHOST_QEMU_STATE_DIR ??
+    settings.state_dir ??
+    (system ? SYSTEM_STATE : userStateDirectory(env));
   const run =
     env.BLOCKHOST_QEMU_RUN_DIR ??
     settings.run_dir ??
-    (env.BLOCKHOST_QEMU_STATE_DIR === undefined && settings.state_dir === undefined
-      ? defaultRunDirectory(env)
-      : path.join(state, 'run'));
-  for (const directory of [state, run]) {
-    if (!path.isAbsolute(directory)) throw new InputError(`${directory} is not an absolute path`);
-  }
-  return { settings, paths: new Paths(path.normalize(state), path.normalize(run)) };
+    (system && state === SYSTEM_STATE ? SYSTEM_RUN : path.join(state, 'run'));
+  const front = role.kind === 'own' ? state : settings.front_dir;
+  const [s, r, f] = [state, run, front].map(absolute) as [string, string, string];
+  return { settings, paths: new Paths(s, r, f), role };
+}
+
+const SYSTEM_STATE = '/var/lib/blockhost-qemu';
+const SYSTEM_RUN = '/run/blockhost-qemu';
+
+function absolute(directory: string): string {
+  if (path.isAbsolute(directory)) return path.normalize(directory);
+  throw new InputError(`${directory} is not an absolute path`);
 }
 
 async function readSettings(env: NodeJS.ProcessEnv): Promise<Settings> {
@@ -92,19 +130,13 @@ async function readSettings(env: NodeJS.ProcessEnv): Promise<Settings> {
   throw new InputError(`${file}: ${describeMismatch(result.error, content)}`);
 }
 
-function defaultStateDirectory(env: NodeJS.ProcessEnv): string {
-  if (process.getuid?.() === 0) return '/var/lib/blockhost-qemu';
+/** Sockets are kept below it too, not in XDG_RUNTIME_DIR: that goes when its user logs out, and VMs stay. */
+function userStateDirectory(env: NodeJS.ProcessEnv): string {
   return path.join(env.XDG_STATE_HOME ?? path.join(os.homedir(), '.local/state'), 'blockhost-qemu');
 }
 
-/** Not below XDG_RUNTIME_DIR: that goes when its user logs out, and VMs stay. */
-function defaultRunDirectory(env: NodeJS.ProcessEnv): string {
-  if (process.getuid?.() === 0) return '/run/blockhost-qemu';
-  return path.join(defaultStateDirectory(env), 'run');
-}
-
 /** Turns a failure to use our own directories into words; any other error stays as it is. */
-export function explainAccess(error: unknown, { state, run }: Paths): unknown {
+export function explainAccess(error: unknown, { state, run, front }: Paths): unknown {
   const { code, path: file } = error instanceof Error ? (error as NodeJS.ErrnoException) : {};
   if (code === 'ENOSPC' || code === 'EDQUOT') {
     return new ProvisionerError(`the file system of ${state} is full`, {
@@ -112,7 +144,7 @@ export function explainAccess(error: unknown, { state, run }: Paths): unknown {
       cause: error,
     });
   }
-  const directory = [state, run].find((own) => file === own || file?.startsWith(`${own}/`));
+  const directory = [front, state, run].find((own) => file === own || file?.startsWith(`${own}/`));
   const why = code === undefined ? undefined : ACCESS[code];
   if (directory === undefined || why === undefined) return error;
   return new ProvisionerError(`${directory} ${why}`, {

@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { ProvisionerError } from '../errors.ts';
 
 /** A command that could not be started, failed, or ran out of time. */
@@ -95,6 +96,16 @@ export async function run(
     stderr: stderr || stdout,
     missing,
     cause: result.cause,
+  });
+}
+
+/** Starts a command that goes on when this process ends. Resolves at its end, however that was. */
+export function letRun(command: string, args: readonly string[]): Promise<void> {
+  const child = spawn(command, args, { stdio: 'ignore', detached: true });
+  child.unref();
+  return new Promise((resolve) => {
+    child.once('close', () => resolve());
+    child.once('error', () => resolve());
   });
 }
 

@@ -5,16 +5,19 @@ import type { VmName } from '../types.ts';
 /**
  * Every file this program keeps, named in one place. `state` lasts, `run` is gone after a reboot.
  *
- * Directories and files that steer the root side (vm.json, run.json, records, templates) belong to
- * whoever runs the commands; only what QEMU must write (its disk, its sockets) belongs to QEMU's user.
+ * What steers the root side (vm.json, run.json, templates) is root's; what QEMU must write (its disk, its
+ * sockets) is its user's. What the unprivileged side keeps between its verbs (locks, journals, samples) lies
+ * in `front`, which is `state` itself where one user does everything.
  */
 export class Paths {
   readonly state: string;
   readonly run: string;
+  readonly front: string;
 
-  constructor(state: string, run: string) {
+  constructor(state: string, run: string, front = state) {
     this.state = state;
     this.run = run;
+    this.front = front;
   }
 
   get templates(): string {
@@ -32,9 +35,13 @@ export class Paths {
       manifest: path.join(directory, 'template.json'),
     };
   }
-  /** Where a template is made before it is published by one rename; same file system as `templates`. */
+  /** Where a template is made before it is published; with one user on the file system of `templates`. */
   get staging(): string {
-    return path.join(this.state, 'staging');
+    return path.join(this.front, 'staging');
+  }
+  /** What is being removed: out of the way by one rename, however long the rest takes. */
+  get trash(): string {
+    return path.join(this.state, 'trash');
   }
 
   get vms(): string {
@@ -67,17 +74,22 @@ export class Paths {
   get records(): string {
     return path.join(this.state, 'vms.json');
   }
+  /** Held by a verb from its beginning to its end. */
   lock(name: VmName): string {
-    return path.join(this.state, 'locks', `${name}.lock`);
+    return path.join(this.front, 'locks', `${name}.lock`);
+  }
+  /** Held by the root side while it works on a request: its caller may be gone, and another one come. */
+  rootLock(name: VmName): string {
+    return path.join(this.state, 'locks', `${name}.root.lock`);
   }
   get journals(): string {
-    return path.join(this.state, 'journal');
+    return path.join(this.front, 'journal');
   }
   journal(name: VmName): string {
     return path.join(this.journals, `${name}.json`);
   }
   metricsSample(name: VmName): string {
-    return path.join(this.state, 'metrics', `${name}.json`);
+    return path.join(this.front, 'metrics', `${name}.json`);
   }
   /** What was found out about KVM during this boot. */
   get accelProbe(): string {

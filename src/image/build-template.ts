@@ -141,7 +141,7 @@ async function takeTurn({ paths, report, signal }: BuildTemplateContext): Promis
   const options = { what: 'the template store', holder: 'build-template', waitMs: 0 };
   for (let told = false; ; told = true) {
     try {
-      return await lockFile(path.join(paths.state, 'locks', '.templates.lock'), options);
+      return await lockFile(path.join(paths.front, 'locks', '.templates.lock'), options);
     } catch (error) {
       if (!(error instanceof BusyError)) throw error;
       if (!told) report(`${error.message}; waiting for it to finish`);

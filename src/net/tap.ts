@@ -87,7 +87,21 @@ export function tapExecPrefix(tap: string): string[] {
   return ['perl', '-e', TAP_EXEC, tap, String(TAP_FD)];
 }
 
-/** vhost-net moves packets in the kernel; QEMU aborts when it is asked for and not there. */
-export function vhostAvailable(): boolean {
-  return fs.existsSync('/dev/vhost-net');
+/** vhost-net moves packets in the kernel; QEMU aborts when it is asked for and cannot be opened. */
+export function vhostAvailable(
+  user: { uid: number; groups: readonly number[] } | undefined,
+  device = '/dev/vhost-net',
+): boolean {
+  if (user === undefined) {
+    try {
+      fs.accessSync(device, fs.constants.R_OK | fs.constants.W_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+  const stat = fs.statSync(device, { throwIfNoEntry: false });
+  if (stat === undefined) return false;
+  const bits = stat.uid === user.uid ? 0o600 : user.groups.includes(stat.gid) ? 0o060 : 0o006;
+  return (stat.mode & bits) === bits;
 }

@@ -19,7 +19,7 @@ export const Incarnation = z.strictObject({
 export type Incarnation = z.infer<typeof Incarnation> & ProcessIdentity;
 
 export function writeIncarnation(files: VmFiles, incarnation: Incarnation): void {
-  writeFileAtomic(files.process, `${JSON.stringify(incarnation)}\n`, { mode: 0o600 });
+  writeFileAtomic(files.process, `${JSON.stringify(incarnation)}\n`, { mode: 0o644 });
 }
 
 /** The run that is going on now, or undefined when QEMU is not running. */

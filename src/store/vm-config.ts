@@ -15,13 +15,20 @@ export const VmNetwork = z.discriminatedUnion('mode', [
     /** Loopback port of the host that leads to the guest's port 22. */
     ssh_port: z.int().check(z.gte(1024), z.lte(65535)),
   }),
-  z.strictObject({ mode: z.literal('bridge'), bridge: Interface, tap: Interface }),
+  z.strictObject({
+    mode: z.literal('bridge'),
+    bridge: Interface,
+    tap: Interface,
+    /** The VM's own addresses, empty when it has none or gets it by DHCP. */
+    ipv4: z.union([z.literal(''), z.ipv4()]),
+    ipv6: z.union([z.literal(''), z.ipv6()]),
+  }),
 ]);
 export type VmNetwork = z.infer<typeof VmNetwork>;
 
 /**
- * vm.json: what a VM is made of. Written by `create`, read by every later start; nothing a guest or
- * QEMU can write. A new shape gets a new `version`.
+ * vm.json: what a VM is made of. Written by `create`, read by every later start and by whoever observes
+ * the VM: it holds no secrets. Nothing a guest or QEMU can write. A new shape gets a new `version`.
  */
 export const VmConfig = z.strictObject({
   version: z.literal(1),
@@ -38,6 +45,8 @@ export const VmConfig = z.strictObject({
   network: VmNetwork,
   template: z.string(),
   username: z.string(),
+  /** The user and group QEMU runs as; absent when whoever started it is not root. */
+  qemu_uid: z.optional(z.int().check(z.gte(1000))),
 });
 export type VmConfig = z.infer<typeof VmConfig>;
 
@@ -53,5 +62,5 @@ export function readVmConfig(name: VmName, files: VmFiles): VmConfig {
 }
 
 export function writeVmConfig(files: VmFiles, config: VmConfig): void {
-  writeFileAtomic(files.config, `${JSON.stringify(config, null, 2)}\n`, { mode: 0o600 });
+  writeFileAtomic(files.config, `${JSON.stringify(config, null, 2)}\n`, { mode: 0o644 });
 }

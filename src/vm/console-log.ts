@@ -37,6 +37,7 @@ done`;
  * what was stdin, and holds nothing else of what the command is given: not a tap's descriptor, not the log.
  */
 const BESIDE = `
+umask 007
 exec 4<&0 </dev/null
 sh -c "$1" blockhost-console-log "$2" "$3" "$4" <&4 3<&- 4<&- >/dev/null 2>&1 &
 shift 4
@@ -100,9 +101,10 @@ function keepPreviousLog(files: VmFiles, user: QemuUser | undefined): void {
     const fd = fs.openSync(
       file,
       fs.constants.O_WRONLY | fs.constants.O_CREAT | fs.constants.O_NOFOLLOW,
-      0o600,
+      0o640,
     );
-    if (user !== undefined) fs.fchownSync(fd, user.uid, user.gid);
+    fs.fchmodSync(fd, 0o640);
+    if (user !== undefined) fs.fchownSync(fd, user.uid, user.accessGid);
     fs.closeSync(fd);
   }
 }

@@ -58,11 +58,6 @@ export async function checkCreateSpec(spec: CreateSpec): Promise<void> {
   within('--memory', spec.memoryMb, MIN_MEMORY_MB, total, `this host has ${total} MB`);
   within('--disk', spec.diskGb ?? DEFAULT_DISK_GB, 1, MAX_DISK_GB, 'in GB');
   within('--expiry-days', spec.expiryDays, 0, 36_500, 'a hundred years');
-  if (spec.network === 'bridge' && process.getuid?.() !== 0) {
-    throw new InputError('bridge networking needs root', {
-      hint: 'run the command as root, or use --network user',
-    });
-  }
   if (spec.network === 'bridge' && spec.bridge === undefined) {
     throw new InputError('bridge networking needs a bridge', {
       hint: 'name it with --bridge, or set bridge in the configuration',

@@ -1,93 +1,77 @@
-import * as fs from 'node:fs';
-
-import { ensureDirectory } from '../host/files.ts';
-
-import { createOverlay } from '../image/qcow2.ts';
-import { writeSeed } from '../image/seed.ts';
-import type { Template } from '../image/template-store.ts';
-
-import { writeVmConfig } from '../store/vm-config.ts';
-
+import type { Allocation } from '../store/record.ts';
+import type { VmConfig } from '../store/vm-config.ts';
+import { addressOf, filesRequest, poolOf } from './create-request.ts';
 import type { CreateSpec } from './create-spec.ts';
+import { endVm } from './end-vm.ts';
 import { guestAddress } from './guest-address.ts';
-import { addressOf, configOf, poolOf } from './new-config.ts';
+import type { Host } from './host.ts';
 import { freeSshPort } from './ports.ts';
 import { waitUntilReady } from './ready.ts';
 import { newRecord } from './record.ts';
-import { seedContent } from './seed-content.ts';
-import { releaseStart, type StartContext } from './start-context.ts';
-import { START_STEPS } from './start-steps.ts';
 import type { Step } from './steps.ts';
+import type { ChosenTemplate } from './template-choice.ts';
 
-export interface CreateContext extends StartContext {
+export interface CreateContext {
+  host: Host;
   spec: CreateSpec;
-  template: Template;
+  template: ChosenTemplate;
+  allocation: Allocation;
   ip: string;
+  /** Once its files are made. */
+  config?: VmConfig;
 }
 
 export const CREATE_STEPS: readonly Step<CreateContext>[] = [
   {
     name: 'addresses',
-    async do(context) {
-      const { host, spec, template } = context;
-      const allocation = await host.store.allocate(spec.name, poolOf(host, spec));
+    async do(create) {
+      const { host, spec } = create;
+      create.allocation = await host.store.allocate(spec.name, poolOf(host, spec));
+      create.ip = addressOf(spec, create.allocation);
+    },
+    undo: ({ host, spec }) => host.store.release(spec.name),
+  },
+  {
+    name: 'files',
+    async do(create) {
+      const { host, spec, allocation, template } = create;
       const port = spec.network === 'user' ? await freeSshPort(allocation.vmid) : 0;
-      context.config = configOf(spec, template, allocation, port);
-      context.ip = addressOf(spec, allocation);
+      const { settings } = host;
+      create.config = await host.root.createFiles(
+        filesRequest({ spec, allocation, template, port, pool: settings.ip_pool }),
+      );
     },
-    undo: ({ host, name }) => host.store.release(name),
+    undo: ({ host, spec, allocation }) =>
+      host.root.remove({ name: spec.name, vmid: allocation.vmid }),
   },
   {
-    name: 'directory',
-    do({ files, user, config, host }) {
-      ensureDirectory(host.paths.vms, 0o711);
-      fs.mkdirSync(files.directory, { mode: 0o710 });
-      fs.chmodSync(files.directory, 0o710);
-      if (user !== undefined) fs.chownSync(files.directory, 0, user.gid);
-      writeVmConfig(files, config);
+    name: 'start',
+    async do({ host, spec }) {
+      await host.root.start({ name: spec.name });
     },
-    undo({ files }) {
-      fs.rmSync(files.directory, { recursive: true, force: true });
+    async undo({ host, spec }) {
+      await endVm(host, spec.name, 0);
     },
   },
-  {
-    name: 'disk',
-    do: ({ files, user, config, template, host }) =>
-      createOverlay({
-        backing: template.image,
-        backingFormat: 'qcow2',
-        file: files.disk,
-        sizeBytes: config.disk_bytes,
-        owner: user,
-        signal: host.signal,
-      }),
-  },
-  {
-    name: 'seed',
-    do: ({ files, user, host, spec, config, ip }) =>
-      writeSeed(files.seed, seedContent(spec, config, ip, host.settings.ip_pool), {
-        mode: user === undefined ? 0o600 : 0o640,
-        ...(user === undefined ? {} : { owner: { uid: 0, gid: user.gid } }),
-      }),
-  },
-  ...START_STEPS,
   {
     name: 'guest ready',
-    async do(context) {
-      const { host, name, config, spec } = context;
-      await releaseStart(context);
+    async do(create) {
+      const { host, spec } = create;
       host.report(`QEMU runs; waiting for the guest (at most ${host.settings.ready_timeout} s)`);
-      await waitUntilReady(host, name, config.username, (seconds) =>
+      await waitUntilReady(host, spec.name, spec.username, (seconds) =>
         host.report(`guest agent answers after ${seconds.toFixed(1)} s`),
       );
-      if (context.ip === '' && spec.network === 'bridge') {
-        context.ip = await guestAddress(host, name, config.mac);
-      }
+      if (create.ip === '') create.ip = await guestAddress(host, spec.name, made(create).mac);
     },
   },
   {
     name: 'record',
-    do: ({ host, spec, config, ip }) => host.store.register(newRecord(spec, config, ip)),
-    undo: ({ host, name }) => host.store.remove(name),
+    do: (create) => create.host.store.register(newRecord(create.spec, made(create), create.ip)),
+    undo: ({ host, spec }) => host.store.remove(spec.name),
   },
 ];
+
+function made({ config, spec }: CreateContext): VmConfig {
+  if (config === undefined) throw new Error(`VM ${spec.name} has no files yet`);
+  return config;
+}

@@ -1,25 +1,18 @@
 import * as fs from 'node:fs';
-import * as path from 'node:path';
 import { InputError } from '../errors.ts';
-import { ensureDirectory } from '../host/files.ts';
-import { probeImage } from '../image/image-probe.ts';
-import { importImage } from '../image/import-image.ts';
-import { imageInfo } from '../image/qcow2.ts';
-
-import { currentTemplate, findTemplate, type Template } from '../image/template-store.ts';
 import { assertBridge } from '../net/tap.ts';
-
-import type { VmName } from '../types.ts';
+import { GiB, type VmName } from '../types.ts';
+import { addressOf, poolOf } from './create-request.ts';
 import { type CreateSpec, checkCreateSpec, diskBytes } from './create-spec.ts';
 import { CREATE_STEPS, type CreateContext } from './create-steps.ts';
 import type { Host } from './host.ts';
-import { Journal, runJournaled } from './journal.ts';
+import { Journal, journaled } from './journal.ts';
 import { withVmLock } from './lock.ts';
-import { addressOf, configOf, poolOf } from './new-config.ts';
 import { recover } from './recover.ts';
 import { userDataOf } from './seed-content.ts';
-import { prepareStart, releaseStart } from './start-context.ts';
+import { runSteps } from './steps.ts';
 import { assertRoom } from './storage.ts';
+import { sourceSize, takeTemplate } from './template-choice.ts';
 
 /** The summary engines read (contract §2.1). */
 export interface CreateResult {
@@ -49,22 +42,11 @@ export async function createVm(host: Host, spec: CreateSpec): Promise<CreateResu
   const work = async (): Promise<CreateResult> => {
     await recover(host, spec.name);
     await assertNameFree(host, spec.name);
-    ensureDirectory(host.paths.state, 0o755);
-    assertRoom(host.paths.state);
     const template = await takeTemplate(host, spec);
-    const config = configOf(spec, template, { vmid: 0, ip: '' }, 1024);
-    const context: CreateContext = {
-      ...(await prepareStart(host, config)),
-      spec,
-      template,
-      ip: '',
-    };
-    try {
-      await runJournaled(host, new Journal(host, spec.name, 'create'), CREATE_STEPS, context);
-    } finally {
-      await releaseStart(context);
-    }
-    return resultOf(spec, context.config.vmid, context.ip);
+    const create: CreateContext = { host, spec, template, allocation: { vmid: 0, ip: '' }, ip: '' };
+    const journal = new Journal(host, spec.name, 'create');
+    await journaled(journal, () => runSteps(CREATE_STEPS, create, host));
+    return resultOf(spec, create.allocation.vmid, create.ip);
   };
   return await withVmLock(host, spec.name, 'create', work, 0);
 }
@@ -73,8 +55,14 @@ export async function createVm(host: Host, spec: CreateSpec): Promise<CreateResu
 async function check(host: Host, spec: CreateSpec): Promise<void> {
   await checkCreateSpec(spec);
   userDataOf(spec);
+  if (spec.network === 'bridge' && host.role.kind === 'own' && process.getuid?.() !== 0) {
+    throw new InputError('bridge networking needs root', {
+      hint: 'run the command as root, or use --network user',
+    });
+  }
   if (spec.network === 'bridge' && spec.bridge !== undefined) assertBridge(spec.bridge);
   diskFits(spec, await sourceSize(host, spec));
+  if (fs.existsSync(host.paths.state)) assertRoom(host.paths.state);
 }
 
 async function assertNameFree(host: Host, name: VmName): Promise<void> {
@@ -85,28 +73,9 @@ async function assertNameFree(host: Host, name: VmName): Promise<void> {
   });
 }
 
-function chosenTemplate(host: Host, spec: CreateSpec): Template {
-  return spec.template === undefined
-    ? currentTemplate(host.paths)
-    : findTemplate(host.paths, spec.template);
-}
-
-async function takeTemplate(host: Host, spec: CreateSpec): Promise<Template> {
-  if (spec.image === undefined) return chosenTemplate(host, spec);
-  const { report, signal } = host;
-  return await importImage(host.paths, spec.image, { defaultUser: spec.username, report, signal });
-}
-
-/** Bytes of the disk the VM starts from, be it in the store already or an image still to be imported. */
-async function sourceSize(host: Host, spec: CreateSpec): Promise<number> {
-  if (spec.image === undefined) return chosenTemplate(host, spec).manifest.virtualSize;
-  const format = probeImage(spec.image);
-  return (await imageInfo(path.resolve(spec.image), { format, signal: host.signal })).virtualSize;
-}
-
 function diskFits(spec: CreateSpec, virtualSize: number): void {
   if (diskBytes(spec, virtualSize) >= virtualSize) return;
-  const least = Math.ceil(virtualSize / 1024 ** 3);
+  const least = Math.ceil(virtualSize / GiB);
   throw new InputError(`--disk ${spec.diskGb} is smaller than the image, which needs ${least} GB`, {
     hint: `use --disk ${least} or more`,
   });

@@ -1,11 +1,10 @@
 import * as fs from 'node:fs';
 import { errnoOf } from '../errors.ts';
 import type { VmName } from '../types.ts';
-import { endQemu } from './end.ts';
+import { endVm } from './end-vm.ts';
 import type { Host } from './host.ts';
 import { Journal } from './journal.ts';
 import { withVmLock } from './lock.ts';
-import { removeRun } from './remove.ts';
 
 /** Milliseconds QEMU gets to flush and end; the guest is not asked. */
 const QUIT_GRACE_MS = 2000;
@@ -33,10 +32,9 @@ export async function destroyVm(host: Host, name: VmName): Promise<boolean> {
  * record last. Nothing is removed while a QEMU of this VM may live.
  */
 export async function finishDestroy(host: Host, name: VmName): Promise<void> {
-  const files = host.paths.vm(name);
-  await endQemu(files, { graceMs: QUIT_GRACE_MS });
-  await removeRun(host, name);
-  fs.rmSync(files.directory, { recursive: true, force: true });
+  await endVm(host, name, QUIT_GRACE_MS);
+  const vmid = (await host.store.get(name))?.vmid;
+  await host.root.remove({ name, ...(vmid === undefined ? {} : { vmid }) });
   fs.rmSync(host.paths.metricsSample(name), { force: true });
   await host.store.release(name);
   await host.store.remove(name);

@@ -1,17 +1,25 @@
 import type { Config } from '../host/config.ts';
 import type { Store } from '../store/record.ts';
 import type { Report } from '../types.ts';
+import type { RootSide } from './root-side.ts';
 import type { StepObserver } from './steps.ts';
 
-/** What every verb works with. */
-export interface Host extends Config {
-  store: Store;
+/** What the root side works with. */
+export interface RootContext extends Config {
   /** One line for the person who waits. */
   report: Report;
   /** More of it, for those who asked. */
   verbose: Report;
   /** Aborted by SIGINT and SIGTERM: work stops, what was done is undone. */
   signal: AbortSignal;
+  /** Others wait until we are done: what can go on behind our back does. */
+  inHaste?: boolean | undefined;
   /** Sees every step before it is done; tests make steps fail with it. */
   onStep?: StepObserver | undefined;
+}
+
+/** What every verb works with. */
+export interface Host extends RootContext {
+  store: Store;
+  root: RootSide;
 }

@@ -4,7 +4,7 @@ import { ensureDirectory, writeFileAtomic } from '../host/files.ts';
 import { readValidated } from '../host/validate.ts';
 import type { VmName } from '../types.ts';
 import type { Host } from './host.ts';
-import { runSteps, type Step, UndoError } from './steps.ts';
+import { UndoError } from './steps.ts';
 
 const Entry = z.strictObject({
   verb: z.enum(['create', 'start', 'destroy']),
@@ -44,19 +44,15 @@ export function hasJournal(host: Host, name: VmName): boolean {
   return fs.existsSync(host.paths.journal(name));
 }
 
-/** Runs steps under a journal, which stays only when a failure could not be undone. */
-export async function runJournaled<Context>(
-  host: Host,
-  journal: Journal,
-  steps: readonly Step<Context>[],
-  context: Context,
-): Promise<void> {
+/** Works under a journal, which stays only when a failure could not be undone. */
+export async function journaled<T>(journal: Journal, work: () => Promise<T>): Promise<T> {
   journal.begin();
   try {
-    await runSteps(steps, context, host);
+    const result = await work();
+    journal.end();
+    return result;
   } catch (error) {
     if (!(error instanceof UndoError)) journal.end();
     throw error;
   }
-  journal.end();
 }

@@ -2,7 +2,7 @@ import { machineState } from '../qmp/run-state.ts';
 import { withQmp } from '../qmp/with-qmp.ts';
 import { type Incarnation, runningIncarnation } from '../store/incarnation.ts';
 import type { VmName } from '../types.ts';
-import type { Host } from './host.ts';
+import type { RootContext } from './host.ts';
 
 /** `unknown`: QEMU is alive but does not answer, so nobody can tell. */
 export type VmState = 'running' | 'paused' | 'stopped' | 'unknown';
@@ -19,11 +19,11 @@ const DEADLINE_MS = 1000;
 
 /** The state of a VM as QEMU tells it. Never throws for a VM that is off or hangs. */
 export async function observe(
-  host: Host,
+  { paths }: Pick<RootContext, 'paths'>,
   name: VmName,
   deadlineMs = DEADLINE_MS,
 ): Promise<Observation> {
-  const files = host.paths.vm(name);
+  const files = paths.vm(name);
   const incarnation = runningIncarnation(files);
   if (incarnation === undefined) return { state: 'stopped' };
   try {

@@ -2,7 +2,7 @@ import * as net from 'node:net';
 import { ProvisionerError } from '../errors.ts';
 import type { VmFiles } from '../host/paths.ts';
 import { type VmConfig, writeVmConfig } from '../store/vm-config.ts';
-import type { Host } from './host.ts';
+import type { RootContext } from './host.ts';
 
 const FIRST_PORT = 22_000;
 const PORTS = 10_000;
@@ -31,14 +31,14 @@ export function isFree(port: number): Promise<boolean> {
 
 /** Somebody else may have taken the loopback port while the VM was off: then it gets another one. */
 export async function withFreePort(
-  host: Host,
+  context: RootContext,
   files: VmFiles,
   config: VmConfig,
 ): Promise<VmConfig> {
   const { network } = config;
   if (network.mode !== 'user' || (await isFree(network.ssh_port))) return config;
   const port = await freeSshPort(config.vmid);
-  host.report(`port ${network.ssh_port} is in use: ssh leads through 127.0.0.1:${port} now`);
+  context.report(`port ${network.ssh_port} is in use: ssh leads through 127.0.0.1:${port} now`);
   const changed: VmConfig = { ...config, network: { mode: 'user', ssh_port: port } };
   writeVmConfig(files, changed);
   return changed;

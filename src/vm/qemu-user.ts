@@ -1,38 +1,46 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { ProvisionerError } from '../errors.ts';
+import { findGroup } from '../host/accounts.ts';
+import type { Settings } from '../host/config.ts';
 
+/** Who QEMU of one VM runs as when root starts it. */
 export interface QemuUser {
   uid: number;
   gid: number;
-  /** Supplementary groups: the one that opens /dev/kvm. */
+  /** Supplementary groups: the one that opens /dev/kvm and /dev/vhost-net. */
   groups: number[];
+  /** Group that may use the VM's sockets and read its console log. */
+  accessGid: number;
 }
 
 /**
- * Used when root runs a command and the configured system user does not exist. The number lies between
- * the ranges of Debian's adduser, of systemd's dynamic users and of subordinate ids, so nobody has it.
+ * The account of a VM that got this number, or undefined when the caller is not root: then QEMU runs as the
+ * caller. The number is the VM's alone, so that a guest which breaks out of its QEMU finds itself in a user
+ * that owns one disk.
  */
-const FALLBACK_ID = 65_600;
+export function qemuUserOf(uid: number | undefined, settings: Settings): QemuUser | undefined {
+  if (process.getuid?.() !== 0 || uid === undefined) return undefined;
+  return { uid, gid: uid, groups: kvmGroup(), accessGid: findGroup(settings.access_group) ?? 0 };
+}
 
 /**
- * Who QEMU runs as: an unprivileged user of its own when root starts it, else the caller (undefined).
+ * A number nobody else has, at the place the VM's id gives it if that is free. The default range lies between
+ * those of adduser, of systemd's dynamic users and of subordinate ids (UIDS-GIDS.md of systemd).
  */
-export function resolveQemuUser(userName: string, passwd = '/etc/passwd'): QemuUser | undefined {
-  if (process.getuid?.() !== 0) return undefined;
-  const groups = kvmGroup();
-  const line = fs
-    .readFileSync(passwd, 'utf8')
-    .split('\n')
-    .find((entry) => entry.startsWith(`${userName}:`));
-  const [, , uid, gid] = line?.split(':') ?? [];
-  if (uid === undefined || gid === undefined) return { uid: FALLBACK_ID, gid: FALLBACK_ID, groups };
-  if (Number(uid) === 0) {
-    throw new ProvisionerError(`QEMU must not run as root, but qemu_user is ${userName}`, {
-      hint: 'set qemu_user to an unprivileged system user',
-    });
+export function chooseUid(
+  vmid: number,
+  { first, last }: Settings['qemu_uids'],
+  taken: ReadonlySet<number>,
+): number {
+  const count = last - first + 1;
+  for (let i = 0; i < count; i++) {
+    const uid = first + ((vmid + i) % count);
+    if (!taken.has(uid)) return uid;
   }
-  return { uid: Number(uid), gid: Number(gid), groups };
+  throw new ProvisionerError(`all users from ${first} to ${last} are taken by VMs`, {
+    hint: 'widen qemu_uids in the configuration',
+  });
 }
 
 /** argv prefix that becomes the user for good: no capability, no way back (setpriv(1)). */
@@ -46,6 +54,7 @@ export function becomeUser(user: QemuUser | undefined): string[] {
     groups,
     '--no-new-privs',
     '--inh-caps=-all',
+    '--bounding-set=-all',
   ];
 }
 

@@ -1,30 +1,79 @@
+import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
-import { removeTree } from '../host/remove-tree.ts';
+import * as path from 'node:path';
+import { errnoOf, ProvisionerError } from '../errors.ts';
+import { ensureDirectory } from '../host/files.ts';
+import { removeSoon, removeTree } from '../host/remove-tree.ts';
 import { readValidated } from '../host/validate.ts';
 import { removeTap, tapName } from '../net/tap.ts';
 import { forgetIncarnation } from '../store/incarnation.ts';
 import { VmConfig } from '../store/vm-config.ts';
 import type { VmName } from '../types.ts';
-import type { Host } from './host.ts';
+import { endQemu, processesOf } from './end-qemu.ts';
+import type { RootContext } from './host.ts';
+import type { Ended, EndVm, RemoveVm } from './root-side.ts';
 import { chooseRunner } from './runner.ts';
 
-/** Takes away what a run of a VM leaves on the host. QEMU has to be proved gone before. */
-export async function removeRun(host: Host, name: VmName): Promise<void> {
-  const files = host.paths.vm(name);
-  const vmid = await vmidOf(host, name);
-  if (vmid !== undefined && process.getuid?.() === 0) await removeTap(tapName(vmid));
-  await chooseRunner(host.settings.runner).clear(name);
+/** Ends QEMU as asked; when it is gone, takes away what the run left on the host. */
+export async function endRun(context: RootContext, request: EndVm): Promise<Ended> {
+  const files = context.paths.vm(request.name);
+  const ended =
+    request.how === 'tidy'
+      ? { ran: false, gone: processesOf(files).length === 0 }
+      : await endQemu(files, request.how, request.wait_ms);
+  if (ended.gone) await removeRun(context, request);
+  return ended;
+}
+
+/**
+ * Removes a VM's run and directory. The directory is renamed out of the way first: a large disk takes its
+ * time, and a kill in the middle must not leave half a VM.
+ */
+export async function removeFiles(context: RootContext, request: RemoveVm): Promise<void> {
+  const { paths } = context;
+  const files = paths.vm(request.name);
+  const [alive] = processesOf(files);
+  if (alive !== undefined) {
+    throw new ProvisionerError(
+      `VM ${request.name}: QEMU still runs (pid ${alive.pid}), nothing is removed`,
+      { hint: `run kill ${request.name} first` },
+    );
+  }
+  await removeRun(context, request);
+  const aside = path.join(paths.trash, `${request.name}.${randomBytes(4).toString('hex')}`);
+  try {
+    ensureDirectory(paths.trash, 0o700);
+    fs.renameSync(files.directory, aside);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return;
+    // On a full disk not even a directory entry can be had; removing makes room.
+    if (errnoOf(error) !== 'ENOSPC' && errnoOf(error) !== 'EDQUOT') throw error;
+    return await removeTree(files.directory);
+  }
+  // What an earlier removal left when it was interrupted goes with it.
+  for (const name of fs.readdirSync(paths.trash)) {
+    const directory = path.join(paths.trash, name);
+    await (context.inHaste === true ? removeSoon(directory, HASTE_MS) : removeTree(directory));
+  }
+}
+
+/** A small disk is gone by then; a large one goes on being removed. */
+const HASTE_MS = 300;
+
+async function removeRun(context: RootContext, { name, vmid }: RemoveVm): Promise<void> {
+  const files = context.paths.vm(name);
+  const number = numberOf(context, name) ?? vmid;
+  if (number !== undefined && process.getuid?.() === 0) await removeTap(tapName(number));
+  await chooseRunner(context.settings.runner).clear(name);
   await removeTree(files.run);
   fs.rmSync(files.consoleFifo, { force: true });
   forgetIncarnation(files);
 }
 
 /** The VM's number names its tap. A damaged vm.json must not keep anybody from destroying the VM. */
-async function vmidOf(host: Host, name: VmName): Promise<number | undefined> {
-  const record = await host.store.get(name);
-  if (record !== undefined) return record.vmid;
+function numberOf({ paths }: RootContext, name: VmName): number | undefined {
   try {
-    return readValidated(host.paths.vm(name).config, VmConfig)?.vmid;
+    return readValidated(paths.vm(name).config, VmConfig)?.vmid;
   } catch {
     return undefined;
   }

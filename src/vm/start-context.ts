@@ -8,15 +8,15 @@ import { type AccelChoice, chooseAccel } from './accel.ts';
 
 import type { ConsoleLog } from './console-log.ts';
 
-import type { Host } from './host.ts';
+import type { RootContext } from './host.ts';
 
-import { type QemuUser, resolveQemuUser } from './qemu-user.ts';
+import { type QemuUser, qemuUserOf } from './qemu-user.ts';
 
 import { chooseRunner, type Runner } from './runner.ts';
 
 /** What the steps of a start share. */
 export interface StartContext {
-  host: Host;
+  context: RootContext;
   name: VmName;
   files: VmFiles;
   config: VmConfig;
@@ -30,19 +30,22 @@ export interface StartContext {
 }
 
 /** Finds out how this host runs QEMU, before anything is touched. */
-export async function prepareStart(host: Host, config: VmConfig): Promise<StartContext> {
-  const { settings, paths, signal } = host;
-  const name = config.name as VmName;
-  const user = resolveQemuUser(settings.qemu_user);
+export async function prepareStart(
+  context: RootContext,
+  name: VmName,
+  config: VmConfig,
+): Promise<StartContext> {
+  const { settings, paths, signal } = context;
+  const user = qemuUserOf(config.qemu_uid, settings);
   const accel = await chooseAccel({
     setting: settings.accel,
     binary: settings.qemu_binary,
     cacheFile: paths.accelProbe,
     signal,
   });
-  host.report(`${accel.accel.toUpperCase()}: ${accel.reason}`);
+  context.report(`${accel.accel.toUpperCase()}: ${accel.reason}`);
   const runner = chooseRunner(settings.runner);
-  return { host, name, files: paths.vm(name), config, user, runner, accel };
+  return { context, name, files: paths.vm(name), config, user, runner, accel };
 }
 
 export async function releaseStart(context: StartContext): Promise<void> {

@@ -10,7 +10,7 @@ import { DEVICE } from '../types.ts';
 
 import { type QemuLaunch, qemuArgv } from './argv.ts';
 import { consoleLogPrefix, openConsoleLog } from './console-log.ts';
-import { endQemu } from './end.ts';
+import { endQemu } from './end-qemu.ts';
 
 import { launchQemu, QemuEndedError } from './launch.ts';
 
@@ -23,10 +23,15 @@ import { storageFeatures } from './storage.ts';
 export const START_STEPS: readonly Step<StartContext>[] = [
   {
     name: 'run directory',
-    async do({ files, user, host }) {
-      ensureDirectory(host.paths.run, 0o755);
+    async do({ files, user, context }) {
+      ensureDirectory(context.paths.run, 0o755);
       await removeTree(files.run);
-      ensureDirectory(files.run, 0o750, user);
+      // By the sticky group sockets belong to those who may use them, without QEMU being one of them.
+      ensureDirectory(
+        files.run,
+        0o2750,
+        user === undefined ? undefined : { uid: user.uid, gid: user.accessGid },
+      );
       assertReachable(user, files.run);
       assertReachable(user, files.directory);
     },
@@ -43,28 +48,29 @@ export const START_STEPS: readonly Step<StartContext>[] = [
   },
   {
     name: 'console log',
-    async do(context) {
-      context.console = await openConsoleLog(context.files, context.user);
+    async do(start) {
+      start.console = await openConsoleLog(start.files, start.user);
     },
   },
   {
     name: 'QEMU',
-    async do(context) {
+    async do(start) {
       for (let tries = 1; ; tries++) {
         try {
-          context.qmp = await launch(context);
+          start.qmp = await launch(start);
           return;
         } catch (error) {
-          if (tries === PORT_TRIES || !portWasTaken(context, error)) throw error;
-          await prepareAgain(context);
+          if (tries === PORT_TRIES || !portWasTaken(start, error)) throw error;
+          await prepareAgain(start);
         }
       }
     },
-    async undo(context) {
-      await releaseStart(context);
-      await endQemu(context.files, { graceMs: 0 });
-      await context.runner.clear(context.name);
-      forgetIncarnation(context.files);
+    async undo(start) {
+      await releaseStart(start);
+      const { gone } = await endQemu(start.files, 'kill', KILL_MS);
+      if (!gone) throw new ProvisionerError('QEMU does not end, even by SIGKILL');
+      await start.runner.clear(start.name);
+      forgetIncarnation(start.files);
     },
   },
   {
@@ -82,18 +88,20 @@ export const START_STEPS: readonly Step<StartContext>[] = [
   },
 ];
 
-async function launch(context: StartContext): Promise<QmpClient> {
-  const { name, files, runner, accel, host, console } = context;
+const KILL_MS = 10_000;
+
+async function launch(start: StartContext): Promise<QmpClient> {
+  const { name, files, runner, accel, context, console } = start;
   if (console === undefined) throw new ProvisionerError(`VM ${name}: no pipe for its console`);
-  const qemu = qemuArgv(launchOf(context));
-  host.verbose(qemu.join(' '));
-  await runner.prepare(name, host.signal);
+  const qemu = qemuArgv(launchOf(start));
+  context.verbose(qemu.join(' '));
+  await runner.prepare(name, context.signal);
   const { qmp } = await launchQemu({
     name,
-    argv: [...prefixOf(context), ...qemu],
+    argv: [...prefixOf(start), ...qemu],
     stdin: console.reading,
     files,
-    signal: host.signal,
+    signal: context.signal,
     onProcess(process) {
       writeIncarnation(files, {
         ...process,
@@ -117,13 +125,13 @@ function portWasTaken({ config }: StartContext, error: unknown): boolean {
   );
 }
 
-async function prepareAgain(context: StartContext): Promise<void> {
-  const { host, files, user } = context;
-  context.config = await withFreePort(host, files, context.config);
+async function prepareAgain(start: StartContext): Promise<void> {
+  const { context, files, user } = start;
+  start.config = await withFreePort(context, files, start.config);
   // The logger of the first try reads until its pipe is closed: the next one gets a pipe of its own.
-  await releaseStart(context);
+  await releaseStart(start);
   fs.rmSync(files.consoleFifo, { force: true });
-  context.console = await openConsoleLog(files, user);
+  start.console = await openConsoleLog(files, user);
 }
 
 /** What stands before QEMU's command line; each executes the next in its own place. */
@@ -132,11 +140,10 @@ function prefixOf({ config, name, files, user, runner }: StartContext): string[]
   return [...runner.prefix(name), ...tap, ...becomeUser(user), ...consoleLogPrefix(files)];
 }
 
-function launchOf({ host, files, config, accel, user }: StartContext): QemuLaunch {
-  const vhost =
-    accel.accel === 'kvm' && vhostAvailable() && (user === undefined || user.groups.length > 0);
+function launchOf({ context, files, config, accel, user }: StartContext): QemuLaunch {
+  const vhost = accel.accel === 'kvm' && vhostAvailable(user);
   return {
-    binary: host.settings.qemu_binary,
+    binary: context.settings.qemu_binary,
     name: config.name,
     uuid: config.uuid,
     generationId: config.generation_id,
@@ -145,7 +152,7 @@ function launchOf({ host, files, config, accel, user }: StartContext): QemuLaunc
     memoryMb: config.memory_mb,
     disk: {
       file: files.disk,
-      backing: host.paths.template(config.template).image,
+      backing: context.paths.template(config.template).image,
       ...storageFeatures(files.directory),
     },
     seed: files.seed,

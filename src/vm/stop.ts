@@ -2,11 +2,11 @@ import { monotonicMs } from '../host/time.ts';
 import { QmpClient } from '../qmp/client.ts';
 import { readVmConfig } from '../store/vm-config.ts';
 import type { VmName } from '../types.ts';
-import { endQemu, gone, processesOf, type Rung } from './end.ts';
+import { gone, processesOf } from './end-qemu.ts';
+import { endVm, type Rung } from './end-vm.ts';
 import type { Host } from './host.ts';
 import { withVmLock } from './lock.ts';
 import { recover } from './recover.ts';
-import { removeRun } from './remove.ts';
 
 export type StopRung = Rung | 'guest' | 'guest, asked twice';
 
@@ -33,7 +33,7 @@ export function stopVm(host: Host, name: VmName, limitMs = STOP_LIMIT_MS): Promi
     const processes = processesOf(files);
     if (processes.length === 0) {
       readVmConfig(name, files);
-      await removeRun(host, name);
+      await endVm(host, name, 0);
       return { rung: 'absent', seconds: 0 };
     }
     const graceMs = Math.max(0, limitMs - LAST_RUNGS_MS);
@@ -43,11 +43,11 @@ export function stopVm(host: Host, name: VmName, limitMs = STOP_LIMIT_MS): Promi
     const presses = graceMs === 0 ? 0 : await pressPowerButton(host, name, left, off);
     const rung: StopRung =
       presses === 0
-        ? await endQemu(files, { graceMs: LAST_RUNGS_MS / 2 })
+        ? await endVm(host, name, LAST_RUNGS_MS / 2)
         : presses === 1
           ? 'guest'
           : 'guest, asked twice';
-    await removeRun(host, name);
+    if (presses > 0) await host.root.end({ name, how: 'tidy', wait_ms: 0 });
     return { rung, seconds: seconds() };
   });
 }
@@ -103,13 +103,12 @@ const KILL_GRACE_MS = 150;
 export async function killVm(host: Host, name: VmName): Promise<boolean> {
   const files = host.paths.vm(name);
   // Before its turn: nobody has to wait for a stop, or for a create, whose VM is to end at once.
-  const first = await endQemu(files, { graceMs: KILL_GRACE_MS });
+  const first = await endVm(host, name, KILL_GRACE_MS);
   return await withVmLock(host, name, 'kill', async () => {
     await recover(host, name);
-    const second = await endQemu(files, { graceMs: KILL_GRACE_MS });
+    const second = await endVm(host, name, KILL_GRACE_MS);
     const ran = first !== 'absent' || second !== 'absent';
     if (!ran) readVmConfig(name, files);
-    await removeRun(host, name);
     return ran;
   });
 }

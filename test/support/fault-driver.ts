@@ -1,9 +1,10 @@
 // A command with faults, as a program of its own: one that can be killed, or run in a network namespace.
 // Takes its orders as JSON in FAULT_ORDERS; prints, as one line of JSON, an outcome per fault.
 import { loadConfig } from '../../src/host/config.ts';
+import { localRoot } from '../../src/root/local.ts';
 import { EmbeddedStore } from '../../src/store/embedded.ts';
 import type { CreateSpec } from '../../src/vm/create-spec.ts';
-import type { Host } from '../../src/vm/host.ts';
+import type { Host, RootContext } from '../../src/vm/host.ts';
 import { createWithFault, type Fault, startWithFault } from './faults.ts';
 import { leftovers, runLeftovers } from './leftovers.ts';
 
@@ -22,13 +23,14 @@ export interface FaultOutcome {
 
 const orders = JSON.parse(process.env.FAULT_ORDERS ?? '') as FaultOrders;
 const config = await loadConfig();
-const host: Host = {
+const context: RootContext = {
   ...config,
-  store: new EmbeddedStore(config.paths.records),
   report: () => undefined,
   verbose: () => undefined,
   signal: new AbortController().signal,
 };
+const store = new EmbeddedStore(config.paths.records);
+const host: Host = { ...context, root: localRoot(context), store };
 const outcomes: FaultOutcome[] = [];
 for (const fault of orders.faults) {
   const failure =

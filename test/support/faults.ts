@@ -1,9 +1,13 @@
 import { messageOf } from '../../src/errors.ts';
+import { localRoot } from '../../src/root/local.ts';
 import { parseVmName } from '../../src/types.ts';
-import { type CreateResult, createVm } from '../../src/vm/create.ts';
+import { createVm } from '../../src/vm/create.ts';
+import { FILES_STEPS } from '../../src/vm/create-files.ts';
 import type { CreateSpec } from '../../src/vm/create-spec.ts';
+import { CREATE_STEPS } from '../../src/vm/create-steps.ts';
 import type { Host } from '../../src/vm/host.ts';
 import { startVm } from '../../src/vm/start.ts';
+import { START_STEPS } from '../../src/vm/start-steps.ts';
 
 /** What happens to a command, before a step (`do`) or right after it (`done`). */
 export interface Fault {
@@ -25,6 +29,12 @@ export function faultsOf(steps: readonly { name: string }[], how: Fault['how']):
 export function messageOfFault({ step, phase, how }: Fault): string {
   return `fault: ${how} at ${step} (${phase})`;
 }
+
+/** Every step of `create`, those of the root side where they are done. */
+export const ALL_CREATE_STEPS = CREATE_STEPS.flatMap((step): { name: string }[] => {
+  if (step.name === 'files') return [...FILES_STEPS];
+  return step.name === 'start' ? [...START_STEPS] : [step];
+});
 
 export function tinySpec(
   image: string,
@@ -67,7 +77,7 @@ export function startWithFault(
   return failureOf(startVm(withFault(host, fault), parseVmName(name)));
 }
 
-async function failureOf(work: Promise<CreateResult | boolean>): Promise<string | undefined> {
+async function failureOf(work: Promise<unknown>): Promise<string | undefined> {
   try {
     await work;
     return undefined;
@@ -78,7 +88,7 @@ async function failureOf(work: Promise<CreateResult | boolean>): Promise<string 
 
 function withFault(host: Host, fault: Fault): Host {
   const abort = new AbortController();
-  return {
+  const faulty: Host = {
     ...host,
     signal: abort.signal,
     onStep({ step, phase }) {
@@ -89,4 +99,5 @@ function withFault(host: Host, fault: Fault): Host {
       abort.abort(error);
     },
   };
+  return { ...faulty, root: localRoot(faulty) };
 }

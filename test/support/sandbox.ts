@@ -4,9 +4,10 @@ import * as path from 'node:path';
 import { type Config, loadConfig } from '../../src/host/config.ts';
 import type { VmFiles } from '../../src/host/paths.ts';
 import { poll } from '../../src/host/time.ts';
+import { localRoot } from '../../src/root/local.ts';
 import { EmbeddedStore } from '../../src/store/embedded.ts';
 import { parseVmName } from '../../src/types.ts';
-import type { Host } from '../../src/vm/host.ts';
+import type { Host, RootContext } from '../../src/vm/host.ts';
 import { processesAbout } from './leftovers.ts';
 import { type Finished, type ProgramOptions, programFile, Running } from './program.ts';
 import { tinyGuest } from './tiny-guest/build.ts';
@@ -125,14 +126,18 @@ export class Sandbox {
   }
 
   /** What the verbs work with, for calling them in this process. */
-  host(more: Partial<Host> = {}): Host {
-    return {
+  host(more: Partial<RootContext> = {}): Host {
+    const context: RootContext = {
       ...this.config,
-      store: new EmbeddedStore(this.config.paths.records),
       report: () => undefined,
       verbose: () => undefined,
       signal: new AbortController().signal,
       ...more,
+    };
+    return {
+      ...context,
+      root: localRoot(context),
+      store: new EmbeddedStore(this.config.paths.records),
     };
   }
 }

@@ -70,7 +70,12 @@ test('only the program bundle spawns processes through the modules made for it',
   const spawners = files.filter((file) =>
     /'node:child_process'|import\('execa'\)/.test(text(file)),
   );
-  assert.deepEqual(spawners.sort(), ['host/exec.ts', 'host/lock.ts', 'vm/launch.ts']);
+  assert.deepEqual(spawners.sort(), [
+    'host/exec.ts',
+    'host/lock.ts',
+    'root/split.ts',
+    'vm/launch.ts',
+  ]);
 });
 
 function text(file: string): string {

@@ -10,6 +10,7 @@ const PACKAGES = '/var/lib/blockhost/template-packages';
 
 export const verb: Verb = {
   summary: 'build the disk image that VMs start from',
+  privileges: 'root',
   declare(command) {
     command
       .addOption(

@@ -3,6 +3,7 @@ import type { Verb } from '../invocation.ts';
 
 export const verb: Verb = {
   summary: 'exit with 0 when this host can run VMs with QEMU, else with 1',
+  privileges: 'root',
   declare(command) {
     command.addHelpText('after', '\nPrints nothing; --verbose says what is missing.');
   },

@@ -2,6 +2,12 @@ import { parseVmName } from '../../types.ts';
 import { startVm } from '../../vm/start.ts';
 import type { Verb } from '../invocation.ts';
 
+const WORDS = {
+  started: 'is started',
+  continued: 'goes on',
+  running: 'is running already',
+};
+
 export const verb: Verb = {
   summary: 'start a VM that is off',
   declare(command) {
@@ -9,9 +15,7 @@ export const verb: Verb = {
   },
   async run({ args, host, out }) {
     const name = parseVmName(args[0]);
-    out.line(
-      (await startVm(host, name)) ? `VM ${name} is started` : `VM ${name} is running already`,
-    );
+    out.line(`VM ${name} ${WORDS[await startVm(host, name)]}`);
     return 0;
   },
 };

@@ -3,9 +3,8 @@ import { spawn } from 'node:child_process';
 import * as fs from 'node:fs';
 import { after, before, test } from 'node:test';
 import { poll } from '../../../src/host/time.ts';
-import { CREATE_STEPS } from '../../../src/vm/create-steps.ts';
 import { START_STEPS } from '../../../src/vm/start-steps.ts';
-import { faultsOf, messageOfFault, tinySpec } from '../../support/faults.ts';
+import { ALL_CREATE_STEPS, faultsOf, messageOfFault, tinySpec } from '../../support/faults.ts';
 import { Namespace } from '../../support/namespace.ts';
 import type { Finished } from '../../support/program.ts';
 import { driver, outcomes } from '../../support/run-driver.ts';
@@ -157,7 +156,7 @@ test('a start that was killed leaves no tap once the next verb has run', async (
 test('a create with a fault at any step leaves no tap, no address, nothing', async () => {
   const bridge = { network: 'bridge', bridge: 'br0' } as const;
   const spec = tinySpec(sandbox.image, 'f1', bridge);
-  const early = faultsOf(CREATE_STEPS, 'throw').slice(0, -3);
+  const early = faultsOf(ALL_CREATE_STEPS, 'throw').slice(0, -3);
   for (const { fault, failure, left } of await outcomes(
     sandbox,
     { create: spec, faults: early },

@@ -4,8 +4,8 @@ import * as net from 'node:net';
 import { after, test } from 'node:test';
 import { parseVmName } from '../../../src/types.ts';
 import { createVm } from '../../../src/vm/create.ts';
-import { CREATE_STEPS } from '../../../src/vm/create-steps.ts';
 import {
+  ALL_CREATE_STEPS,
   createWithFault,
   type Fault,
   faultsOf,
@@ -22,7 +22,7 @@ const booted = ({ step, phase }: Fault): boolean =>
   step === 'record' || (step === 'guest ready' && phase === 'done');
 
 const early = (['throw', 'abort'] as const)
-  .flatMap((how) => faultsOf(CREATE_STEPS, how))
+  .flatMap((how) => faultsOf(ALL_CREATE_STEPS, how))
   .filter((fault) => !booted(fault));
 
 for (const fault of early) {
@@ -35,9 +35,9 @@ for (const fault of early) {
 
 test('create leaves nothing when it fails, or is told to end, after the guest is ready', async () => {
   const late = [
-    ...faultsOf(CREATE_STEPS, 'throw').filter(booted),
+    ...faultsOf(ALL_CREATE_STEPS, 'throw').filter(booted),
     // A signal after the last step: the caller is gone and will never know of the VM.
-    ...faultsOf(CREATE_STEPS, 'abort').slice(-1),
+    ...faultsOf(ALL_CREATE_STEPS, 'abort').slice(-1),
   ];
   assert.equal(late.length, 4);
   // All have ended before anything is asserted: none goes on behind the clean-up.

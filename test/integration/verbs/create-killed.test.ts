@@ -3,9 +3,14 @@ import * as fs from 'node:fs';
 import { after, test } from 'node:test';
 import { identify, isRunning } from '../../../src/host/process.ts';
 import { parseVmName } from '../../../src/types.ts';
-import { CREATE_STEPS } from '../../../src/vm/create-steps.ts';
 import { destroyVm } from '../../../src/vm/destroy.ts';
-import { type Fault, faultsOf, messageOfFault, tinySpec } from '../../support/faults.ts';
+import {
+  ALL_CREATE_STEPS,
+  type Fault,
+  faultsOf,
+  messageOfFault,
+  tinySpec,
+} from '../../support/faults.ts';
 import { leftovers } from '../../support/leftovers.ts';
 import { driver } from '../../support/run-driver.ts';
 import { Sandbox } from '../../support/sandbox.ts';
@@ -13,7 +18,9 @@ import { Sandbox } from '../../support/sandbox.ts';
 const sandbox = await Sandbox.make({ after });
 const name = parseVmName('k1');
 /** Before a step the host is as it was after the one before it: one of the two is enough. */
-const faults = faultsOf(CREATE_STEPS, 'kill').filter(({ phase }, i) => i === 0 || phase === 'done');
+const faults = faultsOf(ALL_CREATE_STEPS, 'kill').filter(
+  ({ phase }, i) => i === 0 || phase === 'done',
+);
 
 async function killedCreate(fault: Fault, own = sandbox): Promise<void> {
   const orders = { create: tinySpec(own.image, name), faults: [fault] };

@@ -95,7 +95,9 @@ export class Machine {
     try {
       return await askAgent(socket, execute, args, BOOT_MS);
     } catch (error) {
-      throw new ProvisionerError(`${messageOf(error)}; its console: ${this.console().slice(-2000)}`);
+      throw new ProvisionerError(
+        `${messageOf(error)}; its console: ${this.console().slice(-2000)}`,
+      );
     } finally {
       socket.close();
     }

@@ -1,34 +1,21 @@
-import { ProvisionerError } from '../errors.ts';
 import type { VmFiles } from '../host/paths.ts';
 import { isRunning, type ProcessIdentity } from '../host/process.ts';
 import { poll } from '../host/time.ts';
 import { withQmp } from '../qmp/with-qmp.ts';
 import { findQemuProcesses, runningIncarnation } from '../store/incarnation.ts';
+import type { Ended } from './root-side.ts';
 
-export type Rung = 'absent' | 'quit' | 'killed';
-
-export interface EndOptions {
-  /** Milliseconds for QEMU to end by itself after `quit`, flushing its caches; 0 kills at once. */
-  graceMs: number;
-}
-
-/** How long the kernel may take to end a process after SIGKILL; longer means it hangs in the kernel. */
-const KILL_DEADLINE_MS = 10_000;
-
-/**
- * Ends every QEMU of this VM, noted or not, and returns only when they are proved gone.
- * @throws ProvisionerError when one survives SIGKILL; nothing of the VM may be removed then.
- */
-export async function endQemu(files: VmFiles, options: EndOptions): Promise<Rung> {
+/** Ends every QEMU of this VM, noted or not. `gone` means that they are proved gone. */
+export async function endQemu(
+  files: VmFiles,
+  how: 'quit' | 'kill',
+  waitMs: number,
+): Promise<Ended> {
   const processes = processesOf(files);
-  if (processes.length === 0) return 'absent';
-  if (options.graceMs > 0 && (await quit(files, processes, options.graceMs))) return 'quit';
-  for (const { pid } of processes.filter(isRunning)) signalProcess(pid, 'SIGKILL');
-  if (await gone(processes, KILL_DEADLINE_MS)) return 'killed';
-  const pids = processes.filter(isRunning).map(({ pid }) => pid);
-  throw new ProvisionerError(`QEMU (pid ${pids.join(', ')}) does not end, even by SIGKILL`, {
-    hint: 'its storage probably hangs: look at the kernel log, then try again',
-  });
+  if (processes.length === 0) return { ran: false, gone: true };
+  if (how === 'quit') await askToQuit(files, waitMs);
+  else for (const { pid } of processes.filter(isRunning)) kill(pid);
+  return { ran: true, gone: await gone(processes, waitMs) };
 }
 
 /** Resolves true as soon as none of the processes runs, false at the deadline. */
@@ -60,24 +47,19 @@ function notedProcess(files: VmFiles): ProcessIdentity | undefined {
   }
 }
 
-async function quit(
-  files: VmFiles,
-  processes: readonly ProcessIdentity[],
-  graceMs: number,
-): Promise<boolean> {
+async function askToQuit(files: VmFiles, deadlineMs: number): Promise<void> {
   try {
-    await withQmp(files.qmp, (qmp) => qmp.execute('quit', undefined, { deadlineMs: graceMs }), {
-      deadlineMs: graceMs,
+    await withQmp(files.qmp, (qmp) => qmp.execute('quit', undefined, { deadlineMs }), {
+      deadlineMs,
     });
   } catch {
     // Not answering, or gone before it could answer: what counts is whether it ends.
   }
-  return await gone(processes, graceMs);
 }
 
-function signalProcess(pid: number, signal: NodeJS.Signals): void {
+function kill(pid: number): void {
   try {
-    process.kill(pid, signal);
+    process.kill(pid, 'SIGKILL');
   } catch {
     // It ended in between; whether it is gone is checked by identity afterwards.
   }

@@ -1,0 +1,52 @@
+import { InputError } from '../../errors.ts';
+import { answer } from '../../root/door.ts';
+import { isRequestName, REQUESTS } from '../../root/requests.ts';
+import { serveRoot } from '../../root/split.ts';
+import { quote } from '../../types.ts';
+import type { Verb } from '../invocation.ts';
+
+/** A seed's user-data may be 1 MiB, and JSON escapes some of it. */
+const MAX_INPUT = 8 * 1024 * 1024;
+const INPUT_MS = 10_000;
+
+export const verb: Verb = {
+  summary: 'answer a request of the unprivileged side (for the root agent, not for people)',
+  privileges: 'root',
+  declare(command) {
+    command
+      .argument('[request]', `one of ${Object.keys(REQUESTS).join(', ')}`)
+      .option('--serve', 'answer many requests, a line each')
+      .addHelpText('after', '\nParameters come as JSON on stdin, the reply goes to stdout.');
+  },
+  async run({ args, options, host, out }) {
+    if (process.getuid?.() !== 0) throw new InputError('only root can answer for root');
+    const context = { ...host, inHaste: true };
+    if (options.serve === true) {
+      await serveRoot(context);
+      return 0;
+    }
+    const request = args[0] ?? '';
+    if (!isRequestName(request)) throw new InputError(`there is no request ${quote(request)}`);
+    const reply = await answer(context, request, await readInput());
+    out.line(JSON.stringify(reply));
+    return reply.ok ? 0 : 1;
+  },
+};
+
+async function readInput(): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  const timer = setTimeout(() => {
+    process.stdin.destroy(new InputError('the parameters did not come in time'));
+  }, INPUT_MS);
+  try {
+    for await (const chunk of process.stdin) {
+      size += (chunk as Buffer).length;
+      if (size > MAX_INPUT) throw new InputError('the parameters are larger than 8 MiB');
+      chunks.push(chunk as Buffer);
+    }
+  } finally {
+    clearTimeout(timer);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}

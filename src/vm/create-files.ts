@@ -1,0 +1,141 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import * as fs from 'node:fs';
+import { InputError } from '../errors.ts';
+import { ensureDirectory } from '../host/files.ts';
+import type { Paths, VmFiles } from '../host/paths.ts';
+import { renderMetaData } from '../image/meta-data.ts';
+import { renderNetworkConfig } from '../image/network-config.ts';
+import { createOverlay } from '../image/qcow2.ts';
+import { type SeedContent, writeSeed } from '../image/seed.ts';
+import { findTemplate, type Template } from '../image/template-store.ts';
+import { assertBridge, tapName } from '../net/tap.ts';
+import { readVmConfig, type VmConfig, writeVmConfig } from '../store/vm-config.ts';
+import { GiB, isVmName } from '../types.ts';
+import type { RootContext } from './host.ts';
+import { chooseUid, type QemuUser, qemuUserOf } from './qemu-user.ts';
+import type { CreateFiles } from './root-side.ts';
+import { runSteps, type Step } from './steps.ts';
+import { assertRoom } from './storage.ts';
+
+interface FilesContext {
+  context: RootContext;
+  request: CreateFiles;
+  config: VmConfig;
+  files: VmFiles;
+  template: Template;
+  user: QemuUser | undefined;
+}
+
+/** Makes all that a VM consists of while it is off. When it fails nothing of it is left. */
+export async function createFiles(context: RootContext, request: CreateFiles): Promise<VmConfig> {
+  const { paths } = context;
+  const template = findTemplate(paths, request.template);
+  const least = template.manifest.virtualSize;
+  if (request.disk_bytes < least) {
+    throw new InputError(
+      `VM ${request.name}: a disk of ${request.disk_bytes} bytes is smaller than its template`,
+      { hint: `use ${Math.ceil(least / GiB)} GB or more` },
+    );
+  }
+  if (request.network.mode === 'bridge') assertBridge(request.network.bridge);
+  ensureDirectory(paths.state, 0o755);
+  ensureDirectory(paths.vms, 0o755);
+  assertRoom(paths.state);
+  const config = configOf(context, request, template);
+  const user = qemuUserOf(config.qemu_uid, context.settings);
+  const files = paths.vm(request.name);
+  await runSteps(FILES_STEPS, { context, request, config, files, template, user }, context);
+  return config;
+}
+
+export const FILES_STEPS: readonly Step<FilesContext>[] = [
+  {
+    name: 'directory',
+    do({ files, config }) {
+      fs.mkdirSync(files.directory);
+      // Everybody may pass: who observes a VM reads vm.json. Each file inside has a mode of its own.
+      fs.chmodSync(files.directory, 0o711);
+      writeVmConfig(files, config);
+    },
+    undo({ files }) {
+      fs.rmSync(files.directory, { recursive: true, force: true });
+    },
+  },
+  {
+    name: 'disk',
+    do: ({ files, user, config, template, context }) =>
+      createOverlay({
+        backing: template.image,
+        backingFormat: 'qcow2',
+        file: files.disk,
+        sizeBytes: config.disk_bytes,
+        owner: user,
+        signal: context.signal,
+      }),
+  },
+  {
+    name: 'seed',
+    do: ({ files, user, request, config }) =>
+      writeSeed(files.seed, seedOf(request, config), {
+        mode: user === undefined ? 0o600 : 0o640,
+        ...(user === undefined ? {} : { owner: { uid: 0, gid: user.gid } }),
+      }),
+  },
+];
+
+function configOf(
+  { paths, settings }: RootContext,
+  request: CreateFiles,
+  template: Template,
+): VmConfig {
+  const { network, vmid } = request;
+  return {
+    version: 1,
+    name: request.name,
+    vmid,
+    uuid: randomUUID(),
+    generation_id: randomUUID(),
+    created_at: new Date().toISOString(),
+    vcpus: request.vcpus,
+    memory_mb: request.memory_mb,
+    disk_bytes: request.disk_bytes,
+    mac: randomMac(),
+    network: network.mode === 'user' ? network : { ...network, tap: tapName(vmid) },
+    template: template.id,
+    username: request.username,
+    ...(process.getuid?.() === 0
+      ? { qemu_uid: chooseUid(vmid, settings.qemu_uids, takenUids(paths)) }
+      : {}),
+  };
+}
+
+/** QEMU's customary prefix; the rest is random, so that two hosts on one network do not collide. */
+function randomMac(): string {
+  return ['52', '54', '00', ...(randomBytes(3).toString('hex').match(/../g) ?? [])].join(':');
+}
+
+function takenUids(paths: Paths): Set<number> {
+  const taken = new Set<number>();
+  for (const name of fs.readdirSync(paths.vms)) {
+    if (!isVmName(name)) continue;
+    const files = paths.vm(name);
+    try {
+      const uid = readVmConfig(name, files).qemu_uid;
+      if (uid !== undefined) taken.add(uid);
+    } catch {
+      // Not there any more, or damaged: then its disk tells whose it is.
+      const owner = fs.statSync(files.disk, { throwIfNoEntry: false })?.uid;
+      if (owner !== undefined) taken.add(owner);
+    }
+  }
+  return taken;
+}
+
+function seedOf({ name, seed }: CreateFiles, config: VmConfig): SeedContent {
+  const { ipv4, ipv6, nameservers } = seed;
+  return {
+    userData: seed.user_data,
+    metaData: renderMetaData({ instanceId: config.uuid, hostname: name }),
+    networkConfig: renderNetworkConfig({ mac: config.mac, ipv4, ipv6, nameservers }),
+  };
+}

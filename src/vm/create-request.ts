@@ -1,0 +1,72 @@
+import type { Settings } from '../host/config.ts';
+import type { Allocation } from '../store/record.ts';
+import { type CreateSpec, diskBytes } from './create-spec.ts';
+import type { Host } from './host.ts';
+import type { CreateFiles } from './root-side.ts';
+import { userDataOf } from './seed-content.ts';
+import type { ChosenTemplate } from './template-choice.ts';
+
+type Pool = Settings['ip_pool'];
+
+export interface RequestParts {
+  spec: CreateSpec;
+  allocation: Allocation;
+  template: ChosenTemplate;
+  /** Loopback port for ssh with user networking. */
+  port: number;
+  pool: Pool;
+}
+
+/** What the root side has to know to make a VM's files. */
+export function filesRequest(parts: RequestParts): CreateFiles {
+  const { spec, allocation, template, port } = parts;
+  return {
+    name: spec.name,
+    vmid: allocation.vmid,
+    vcpus: spec.vcpus,
+    memory_mb: spec.memoryMb,
+    disk_bytes: diskBytes(spec, template.virtualSize),
+    template: template.id,
+    username: spec.username,
+    network:
+      spec.network === 'bridge' && spec.bridge !== undefined
+        ? { mode: 'bridge', bridge: spec.bridge, ipv4: allocation.ip, ipv6: '' }
+        : { mode: 'user', ssh_port: port },
+    seed: { user_data: userDataOf(spec), ...addressing(parts) },
+  };
+}
+
+export function poolOf(host: Host, spec: CreateSpec): Pool {
+  return spec.network === 'bridge' ? host.settings.ip_pool : undefined;
+}
+
+/** Empty while only a DHCP server knows. */
+export function addressOf(spec: CreateSpec, allocation: Allocation): string {
+  return spec.network === 'user' ? USER_NET.guest : allocation.ip;
+}
+
+/** Addresses inside QEMU's user network (docs/system/devices/net.rst); each VM has one of its own. */
+const USER_NET = {
+  guest: '10.0.2.15',
+  prefixLength: 24,
+  gateway: '10.0.2.2',
+  nameserver: '10.0.2.3',
+} as const;
+
+function addressing({
+  spec,
+  allocation,
+  pool,
+}: RequestParts): Pick<CreateFiles['seed'], 'ipv4' | 'nameservers'> {
+  if (spec.network === 'user') {
+    // The address QEMU's DHCP server would give, without waiting for it.
+    const { guest, prefixLength, gateway, nameserver } = USER_NET;
+    return { ipv4: { address: guest, prefixLength, gateway }, nameservers: [nameserver] };
+  }
+  if (pool === undefined || allocation.ip === '') return { ipv4: 'dhcp', nameservers: [] };
+  const prefixLength = Number(pool.network.split('/')[1]);
+  return {
+    ipv4: { address: allocation.ip, prefixLength, gateway: pool.gateway },
+    nameservers: [pool.gateway],
+  };
+}

@@ -1,0 +1,92 @@
+import * as z from 'zod/mini';
+import type { VmConfig } from '../store/vm-config.ts';
+import { isVmName, type VmName } from '../types.ts';
+
+/**
+ * What needs privileges, as requests of values: never a path, an option or a command line. The root side
+ * derives every path from the name and takes each field for hostile. `src/root` implements this interface:
+ * in the same process, or at the other end of a socket.
+ */
+export interface RootSide {
+  /** Makes a VM's directory, vm.json, overlay and seed. When it fails nothing of it is left. */
+  createFiles(request: CreateFiles): Promise<VmConfig>;
+  /** Starts QEMU and continues the guest; one that was paused goes on. When it fails the VM is off. */
+  start(request: StartVm): Promise<Started>;
+  /** Ends QEMU; when it is gone, takes away what the run left on the host. */
+  end(request: EndVm): Promise<Ended>;
+  /** Removes directory and run of a VM. @throws ProvisionerError while its QEMU may live. */
+  remove(request: RemoveVm): Promise<void>;
+}
+
+export const Name = z.custom<VmName>(isVmName, { error: 'a valid VM name' });
+const Vmid = z.int().check(z.gte(1), z.lte(999_999));
+const Device = z.string().check(z.regex(/^[a-zA-Z0-9][a-zA-Z0-9._-]{0,14}$/));
+const NoAddress = z.literal('');
+
+export const CreateFiles = z.strictObject({
+  name: Name,
+  vmid: Vmid,
+  vcpus: z.int().check(z.gte(1), z.lte(255)),
+  memory_mb: z.int().check(z.gte(64), z.lte(16_777_216)),
+  disk_bytes: z.int().check(z.gte(1)),
+  template: z.string().check(z.regex(/^[a-z0-9][a-z0-9.-]{0,60}$/)),
+  username: z.string().check(z.regex(/^[a-z_][a-z0-9_-]{0,31}$/)),
+  network: z.discriminatedUnion('mode', [
+    z.strictObject({
+      mode: z.literal('user'),
+      ssh_port: z.int().check(z.gte(1024), z.lte(65_535)),
+    }),
+    z.strictObject({
+      mode: z.literal('bridge'),
+      bridge: Device,
+      ipv4: z.union([NoAddress, z.ipv4()]),
+      ipv6: z.union([NoAddress, z.ipv6()]),
+    }),
+  ]),
+  seed: z.strictObject({
+    user_data: z.string().check(z.maxLength(1_048_576)),
+    /** What the guest is told of its card; addresses are checked again when it is rendered. */
+    ipv4: z.union([
+      z.literal('dhcp'),
+      z.strictObject({
+        address: z.ipv4(),
+        prefixLength: z.int().check(z.gte(1), z.lte(32)),
+        gateway: z.optional(z.ipv4()),
+      }),
+    ]),
+    ipv6: z.optional(z.strictObject({ address: z.ipv6(), gateway: z.ipv6() })),
+    nameservers: z.array(z.union([z.ipv4(), z.ipv6()])).check(z.maxLength(8)),
+  }),
+});
+export type CreateFiles = z.infer<typeof CreateFiles>;
+
+export const StartVm = z.strictObject({ name: Name });
+export type StartVm = z.infer<typeof StartVm>;
+
+export const Started = z.strictObject({
+  /** `running`: it was running already. */
+  outcome: z.enum(['started', 'continued', 'running']),
+});
+export type Started = z.infer<typeof Started>;
+
+export const EndVm = z.strictObject({
+  name: Name,
+  /** `quit` lets QEMU flush and end, `kill` does not, `tidy` only takes away what a run left that has ended. */
+  how: z.enum(['quit', 'kill', 'tidy']),
+  /** Milliseconds to wait for the end. */
+  wait_ms: z.int().check(z.gte(0), z.lte(60_000)),
+  /** From the record: names the tap when vm.json is damaged. */
+  vmid: z.optional(Vmid),
+});
+export type EndVm = z.infer<typeof EndVm>;
+
+export const Ended = z.strictObject({
+  /** Whether there was a QEMU. */
+  ran: z.boolean(),
+  /** Whether there is none now. */
+  gone: z.boolean(),
+});
+export type Ended = z.infer<typeof Ended>;
+
+export const RemoveVm = z.strictObject({ name: Name, vmid: z.optional(Vmid) });
+export type RemoveVm = z.infer<typeof RemoveVm>;

@@ -1,0 +1,71 @@
+import * as fs from 'node:fs';
+import { ProvisionerError } from '../errors.ts';
+import type { VmFiles } from '../host/paths.ts';
+import { findTemplate } from '../image/template-store.ts';
+import { withQmp } from '../qmp/with-qmp.ts';
+import { runningIncarnation } from '../store/incarnation.ts';
+import { readVmConfig } from '../store/vm-config.ts';
+import type { VmName } from '../types.ts';
+import { processesOf } from './end-qemu.ts';
+import type { RootContext } from './host.ts';
+import { observe } from './observe.ts';
+import { withFreePort } from './ports.ts';
+import type { Started, StartVm } from './root-side.ts';
+import { prepareStart, releaseStart, type StartContext } from './start-context.ts';
+import { START_STEPS } from './start-steps.ts';
+import { runSteps } from './steps.ts';
+
+/** Starts QEMU and continues the guest. When it fails the VM is off, as it was. */
+export async function startRun(context: RootContext, { name }: StartVm): Promise<Started> {
+  const files = context.paths.vm(name);
+  const found = readVmConfig(name, files);
+  if (runningIncarnation(files) !== undefined) return await goOn(context, name);
+  assertNoStranger(name, files);
+  const config = await withFreePort(context, files, found);
+  const start = await prepareStart(context, name, config);
+  assertDisks(start);
+  try {
+    await runSteps(START_STEPS, start, context);
+  } finally {
+    await releaseStart(start);
+  }
+  return { outcome: 'started' };
+}
+
+/** A paused guest waits for its user, or for room on the host's disk. One that has panicked cannot go on. */
+async function goOn(context: RootContext, name: VmName): Promise<Started> {
+  const { state, qemuStatus } = await observe(context, name);
+  if (state !== 'paused') return { outcome: 'running' };
+  if (qemuStatus !== 'paused' && qemuStatus !== 'io-error') {
+    throw new ProvisionerError(`VM ${name} cannot go on: QEMU says ${qemuStatus}`, {
+      hint: `run kill ${name}, then start ${name}`,
+    });
+  }
+  const { signal } = context;
+  await withQmp(context.paths.vm(name).qmp, (qmp) => qmp.execute('cont'), { signal });
+  return { outcome: 'continued' };
+}
+
+/** Going on would take the sockets from a QEMU that runs, and its end would then be ours. */
+function assertNoStranger(name: VmName, files: VmFiles): void {
+  const [stranger] = processesOf(files);
+  if (stranger === undefined) return;
+  throw new ProvisionerError(
+    `VM ${name}: QEMU runs (pid ${stranger.pid}), but ${files.process} does not tell of it`,
+    { hint: `run kill ${name}, then start ${name}` },
+  );
+}
+
+/** What a start needs and `create` has made: said by name when it is missing. */
+function assertDisks({ files, context, name, config }: StartContext): void {
+  findTemplate(context.paths, config.template);
+  for (const [what, file] of [
+    ['disk', files.disk],
+    ['seed', files.seed],
+  ] as const) {
+    if (fs.existsSync(file)) continue;
+    throw new ProvisionerError(`VM ${name}: its ${what} is missing (${file})`, {
+      hint: 'restore the file, or destroy the VM',
+    });
+  }
+}
