@@ -59,6 +59,8 @@ export class Paths {
       consoleLog: path.join(directory, 'console.log'),
       consoleLogOld: path.join(directory, 'console.log.1'),
       qemuLog: path.join(directory, 'qemu.log'),
+      qemuLogOld: path.join(directory, 'qemu.log.1'),
+      qemuFifo: path.join(directory, 'qemu.fifo'),
       run: runDirectory,
       qmp: path.join(runDirectory, 'qmp.sock'),
       stat: path.join(runDirectory, 'stat.sock'),
@@ -113,6 +115,8 @@ export type VmFiles = Record<
   | 'consoleLog'
   | 'consoleLogOld'
   | 'qemuLog'
+  | 'qemuLogOld'
+  | 'qemuFifo'
   | 'run'
   | 'qmp'
   | 'stat'

@@ -1,14 +1,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import * as fs from 'node:fs';
 import { ProvisionerError } from '../errors.ts';
-import { readFileIfExists } from '../host/files.ts';
 import type { VmFiles } from '../host/paths.ts';
 import { identify, type ProcessIdentity } from '../host/process.ts';
 import { monotonicMs, sleep } from '../host/time.ts';
 import { QmpClient } from '../qmp/client.ts';
 import { QmpGoneError } from '../qmp/errors.ts';
 import type { VmName } from '../types.ts';
+import type { QemuLog } from './qemu-log.ts';
 
 /** QEMU ended instead of answering; `detail` holds its last words. */
 export class QemuEndedError extends ProvisionerError {}
@@ -24,6 +23,8 @@ export interface LaunchOptions {
   argv: string[];
   /** A descriptor the command reads from. */
   stdin: number;
+  /** Takes what it says. */
+  log: QemuLog;
   files: VmFiles;
   signal: AbortSignal;
   /** Called as soon as there is a process, before anything else can fail. */
@@ -39,16 +40,15 @@ const POLL_MS = 5;
  * @throws QemuEndedError when it ends instead of answering.
  */
 export async function launchQemu(options: LaunchOptions): Promise<Launched> {
-  const { name, argv, stdin, files, signal } = options;
-  const log = fs.openSync(files.qemuLog, 'w', 0o600);
+  const { name, argv, stdin, log, files, signal } = options;
   const [command = '', ...args] = argv;
   const child = spawn(command, args, {
     detached: true,
-    stdio: [stdin, log, log],
+    stdio: [stdin, log.writing, log.writing, 'ignore', log.reading],
     cwd: '/',
     env: { PATH: process.env.PATH ?? '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' },
   });
-  fs.closeSync(log);
+  log.spawned();
   const ended = new AbortController();
   child.once('exit', (code, by) => ended.abort(by === null ? `exit code ${code}` : by));
   try {
@@ -61,14 +61,14 @@ export async function launchQemu(options: LaunchOptions): Promise<Launched> {
   }
   child.unref();
   const found = child.pid === undefined ? undefined : identify(child.pid);
-  if (found === undefined) throw died(name, files, ended.signal);
+  if (found === undefined) throw await died(name, log, ended.signal);
   options.onProcess(found);
   const qmp = await answer(files, ended.signal, signal);
   if (qmp !== undefined) return { process: found, qmp };
-  if (ended.signal.aborted) throw died(name, files, ended.signal);
+  if (ended.signal.aborted) throw await died(name, log, ended.signal);
   throw new ProvisionerError(
     `VM ${name}: QEMU was started but did not answer within ${GREETING_DEADLINE_MS / 1000} s`,
-    { detail: lastWords(files) },
+    { detail: readable(await log.lastWords()) },
   );
 }
 
@@ -91,15 +91,15 @@ async function answer(
 }
 
 /** QEMU, or one of the commands before it that prepare its place: each says what it is about. */
-function died(name: VmName, files: VmFiles, ended: AbortSignal): QemuEndedError {
-  const words = lastWords(files);
+async function died(name: VmName, log: QemuLog, ended: AbortSignal): Promise<QemuEndedError> {
+  const words = readable(await log.lastWords());
   const last = words.split('\n').at(-1) || `it ended (${ended.reason}) and said nothing`;
   return new QemuEndedError(`VM ${name}: QEMU did not start: ${last}`, { detail: words });
 }
 
-/** What was written to stderr, without time stamps and the speaker's own path. */
-function lastWords(files: VmFiles): string {
-  return (readFileIfExists(files.qemuLog) ?? '')
+/** Without time stamps and the speaker's own path. */
+function readable(words: string): string {
+  return words
     .trim()
     .split('\n')
     .map((line) => line.replace(/^\S+Z /, '').replace(SPEAKER, ''))
@@ -107,5 +107,5 @@ function lastWords(files: VmFiles): string {
     .join('\n');
 }
 
-/** QEMU itself, and the shell that executes it (console-log.ts). */
+/** QEMU itself, and the shell that executes it (loggers.ts). */
 const SPEAKER = /^(\S*qemu-system-\w+|blockhost-vm: (line )?\d+: exec): /;

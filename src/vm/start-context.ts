@@ -10,6 +10,7 @@ import type { ConsoleLog } from './console-log.ts';
 
 import type { RootContext } from './host.ts';
 
+import type { QemuLog } from './qemu-log.ts';
 import { type QemuUser, qemuUserOf } from './qemu-user.ts';
 
 import { chooseRunner, type Runner } from './runner.ts';
@@ -25,6 +26,8 @@ export interface StartContext {
   accel: AccelChoice;
   /** Held until QEMU and its logger have opened their ends. */
   console?: ConsoleLog;
+  /** Held until QEMU answers: what it says when it does not. */
+  log?: QemuLog;
   /** Open from QEMU's start until `releaseStart`. */
   qmp?: QmpClient;
 }
@@ -51,6 +54,8 @@ export async function prepareStart(
 export async function releaseStart(context: StartContext): Promise<void> {
   context.console?.release();
   delete context.console;
+  context.log?.release();
+  delete context.log;
   await context.qmp?.close();
   delete context.qmp;
 }

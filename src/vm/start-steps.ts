@@ -9,12 +9,12 @@ import { forgetIncarnation, writeIncarnation } from '../store/incarnation.ts';
 import { DEVICE } from '../types.ts';
 
 import { type QemuLaunch, qemuArgv } from './argv.ts';
-import { consoleLogPrefix, openConsoleLog } from './console-log.ts';
+import { openConsoleLog } from './console-log.ts';
 import { endQemu } from './end-qemu.ts';
-
 import { launchQemu, QemuEndedError } from './launch.ts';
-
+import { loggersPrefix } from './loggers.ts';
 import { withFreePort } from './ports.ts';
+import { openQemuLog } from './qemu-log.ts';
 import { assertReachable, becomeUser } from './qemu-user.ts';
 import { releaseStart, type StartContext } from './start-context.ts';
 import type { Step } from './steps.ts';
@@ -47,10 +47,8 @@ export const START_STEPS: readonly Step<StartContext>[] = [
     },
   },
   {
-    name: 'console log',
-    async do(start) {
-      start.console = await openConsoleLog(start.files, start.user);
-    },
+    name: 'logs',
+    do: openLogs,
   },
   {
     name: 'QEMU',
@@ -91,8 +89,8 @@ export const START_STEPS: readonly Step<StartContext>[] = [
 const KILL_MS = 10_000;
 
 async function launch(start: StartContext): Promise<QmpClient> {
-  const { name, files, runner, accel, context, console } = start;
-  if (console === undefined) throw new ProvisionerError(`VM ${name}: no pipe for its console`);
+  const { name, files, runner, accel, context, console, log } = start;
+  if (console === undefined || log === undefined) throw new Error(`VM ${name} has no logs`);
   const qemu = qemuArgv(launchOf(start));
   context.verbose(qemu.join(' '));
   await runner.prepare(name, context.signal);
@@ -100,6 +98,7 @@ async function launch(start: StartContext): Promise<QmpClient> {
     name,
     argv: [...prefixOf(start), ...qemu],
     stdin: console.reading,
+    log,
     files,
     signal: context.signal,
     onProcess(process) {
@@ -126,18 +125,23 @@ function portWasTaken({ config }: StartContext, error: unknown): boolean {
 }
 
 async function prepareAgain(start: StartContext): Promise<void> {
-  const { context, files, user } = start;
+  const { context, files } = start;
   start.config = await withFreePort(context, files, start.config);
   // The logger of the first try reads until its pipe is closed: the next one gets a pipe of its own.
   await releaseStart(start);
   fs.rmSync(files.consoleFifo, { force: true });
-  start.console = await openConsoleLog(files, user);
+  await openLogs(start);
+}
+
+async function openLogs(start: StartContext): Promise<void> {
+  start.console = await openConsoleLog(start.files, start.user);
+  start.log = await openQemuLog(start.files, start.user);
 }
 
 /** What stands before QEMU's command line; each executes the next in its own place. */
 function prefixOf({ config, name, files, user, runner }: StartContext): string[] {
   const tap = config.network.mode === 'bridge' ? tapExecPrefix(config.network.tap) : [];
-  return [...runner.prefix(name), ...tap, ...becomeUser(user), ...consoleLogPrefix(files)];
+  return [...runner.prefix(name), ...tap, ...becomeUser(user), ...loggersPrefix(files)];
 }
 
 function launchOf({ context, files, config, accel, user }: StartContext): QemuLaunch {

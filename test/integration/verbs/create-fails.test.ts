@@ -85,7 +85,7 @@ test('a port that is taken between the choice and QEMU is replaced by another', 
   const host = sandbox.host({
     report: (line) => reports.push(line),
     onStep({ step, phase }) {
-      if (step === 'console log' && phase === 'done') {
+      if (step === 'logs' && phase === 'done') {
         ports.push(config().network.ssh_port);
         // The step that follows spawns QEMU, which takes longer to get there than we do.
         somebody.listen({ host: '127.0.0.1', port: ports[0] });

@@ -8,18 +8,16 @@ import { Paths, type VmFiles } from '../../../src/host/paths.ts';
 import { readProcessStat } from '../../../src/host/process.ts';
 import { poll } from '../../../src/host/time.ts';
 import { parseVmName } from '../../../src/types.ts';
-import {
-  CONSOLE_LOG_BYTES,
-  consoleLogPrefix,
-  openConsoleLog,
-} from '../../../src/vm/console-log.ts';
+import { CONSOLE_LOG_BYTES, openConsoleLog } from '../../../src/vm/console-log.ts';
+import { loggersPrefix } from '../../../src/vm/loggers.ts';
+import { openQemuLog, QEMU_LOG_BYTES } from '../../../src/vm/qemu-log.ts';
 import { temporaryDirectory } from '../../support/temporary.ts';
 
 /** Writes to the pipe as QEMU does, says which child it has, and ends when its own stdin does. */
 const GUEST = `
 exec 5>"$1"
-read -r children </proc/$$/task/$$/children
-echo "$children"
+read -r console words </proc/$$/task/$$/children
+echo "$console"
 eval "$2" >&5
 `;
 
@@ -36,16 +34,19 @@ async function start(t: TestContext, script: string): Promise<Started> {
   fs.mkdirSync(files.directory, { recursive: true });
   fs.mkdirSync(files.run, { recursive: true });
   const log = await openConsoleLog(files, undefined);
+  const words = await openQemuLog(files, undefined);
   const tap = fs.openSync(path.join(directory, 'tap'), 'w');
   const command = ['sh', '-c', GUEST, 'guest', files.consoleFifo, script];
-  const [shell = '', ...args] = [...consoleLogPrefix(files), ...command];
-  const stdio = [log.reading, 'pipe', 'inherit', tap] as const;
+  const [shell = '', ...args] = [...loggersPrefix(files), ...command];
+  const stdio = [log.reading, 'pipe', words.writing, tap, words.reading] as const;
   const guest = spawn(shell, args, { detached: true, stdio: [...stdio] });
   fs.closeSync(tap);
+  words.spawned();
   t.after(() => guest.exitCode ?? guest.signalCode ?? process.kill(-(guest.pid ?? 0), 'SIGKILL'));
   assert.ok(guest.stdout !== null);
   const [line] = (await once(guest.stdout, 'data')) as [Buffer];
   log.release();
+  words.release();
   return { files, guest, logger: Number(line.toString().trim()) };
 }
 
@@ -97,6 +98,18 @@ test('what is printed without end is bounded, and the last of it is there', asyn
     fs.readFileSync(files.consoleLogOld, 'utf8') + fs.readFileSync(files.consoleLog, 'utf8');
   assert.ok(kept.length >= CONSOLE_LOG_BYTES);
   assert.ok(kept.endsWith('299999\n300000\n'));
+});
+
+test('what QEMU itself says is kept from its beginning, up to a bound, and QEMU goes on', async (t) => {
+  const { files, guest } = await start(t, "trap '' PIPE; seq 100000 >&2; echo went on");
+  await once(guest, 'exit');
+  const kept = (): true | undefined =>
+    fs.statSync(files.qemuLog).size === QEMU_LOG_BYTES ? true : undefined;
+  assert.ok(await poll(kept, { deadlineMs: 10_000, everyMs: 5 }));
+  assert.match(fs.readFileSync(files.qemuLog, 'utf8'), /^1\n2\n3\n/);
+  const said = (): true | undefined =>
+    fs.readFileSync(files.consoleLog, 'utf8') === 'went on\n' ? true : undefined;
+  assert.ok(await poll(said, { deadlineMs: 10_000, everyMs: 5 }));
 });
 
 test('the logger keeps neither the tap nor the descriptors of the log open', async (t) => {

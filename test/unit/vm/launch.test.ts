@@ -5,8 +5,9 @@ import { type TestContext, test } from 'node:test';
 import { ProvisionerError } from '../../../src/errors.ts';
 import { Paths } from '../../../src/host/paths.ts';
 import { parseVmName } from '../../../src/types.ts';
-import { consoleLogPrefix } from '../../../src/vm/console-log.ts';
 import { launchQemu } from '../../../src/vm/launch.ts';
+import { loggersPrefix } from '../../../src/vm/loggers.ts';
+import { openQemuLog } from '../../../src/vm/qemu-log.ts';
 import { temporaryDirectory } from '../../support/temporary.ts';
 
 async function failure(t: TestContext, ...argv: string[]): Promise<Error> {
@@ -16,9 +17,19 @@ async function failure(t: TestContext, ...argv: string[]): Promise<Error> {
   fs.mkdirSync(files.directory, { recursive: true });
   const stdin = fs.openSync('/dev/null', 'r');
   t.after(() => fs.closeSync(stdin));
+  const log = await openQemuLog(files, undefined);
+  t.after(() => log.release());
   const { signal } = new AbortController();
-  const command = [...consoleLogPrefix(files), ...argv];
-  const launched = launchQemu({ name, argv: command, stdin, files, signal, onProcess: () => {} });
+  const command = [...loggersPrefix(files), ...argv];
+  const launched = launchQemu({
+    name,
+    argv: command,
+    stdin,
+    log,
+    files,
+    signal,
+    onProcess: () => {},
+  });
   return await launched.then(
     () => assert.fail('it started'),
     (error: Error) => error,
