@@ -38,6 +38,14 @@ export const VERBS: Record<string, Entry> = {
   start: { summary: 'start a VM that is off', load: () => import('./verbs/start.ts') },
   kill: { summary: 'end a VM at once', load: () => import('./verbs/kill.ts') },
   destroy: { summary: 'remove a VM and its disk', load: () => import('./verbs/destroy.ts') },
+  'start-all': {
+    summary: 'start every VM whose record is active',
+    load: () => import('./verbs/start-all.ts'),
+  },
+  'stop-all': {
+    summary: 'power every running VM off',
+    load: () => import('./verbs/stop-all.ts'),
+  },
   detect: {
     summary: 'exit with 0 when this host can run VMs with QEMU',
     load: () => import('./verbs/detect.ts'),

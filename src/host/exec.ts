@@ -7,6 +7,7 @@ export class ExecError extends ProvisionerError {
   readonly exitCode: number | undefined;
   readonly stderr: string;
   readonly missing: boolean;
+  readonly timedOut: boolean;
 
   constructor(
     message: string,
@@ -15,6 +16,7 @@ export class ExecError extends ProvisionerError {
       exitCode?: number | undefined;
       stderr: string;
       missing: boolean;
+      timedOut: boolean;
       cause?: unknown;
     },
   ) {
@@ -23,6 +25,7 @@ export class ExecError extends ProvisionerError {
     this.exitCode = facts.exitCode;
     this.stderr = facts.stderr;
     this.missing = facts.missing;
+    this.timedOut = facts.timedOut;
   }
 }
 
@@ -95,6 +98,7 @@ export async function run(
     exitCode: result.exitCode,
     stderr: stderr || stdout,
     missing,
+    timedOut: result.timedOut,
     cause: result.cause,
   });
 }

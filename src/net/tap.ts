@@ -9,9 +9,14 @@ export function tapName(vmid: number): string {
   return `tap${vmid}i0`;
 }
 
+/** Whether this network namespace has a bridge of that name. */
+export function bridgeExists(bridge: string): boolean {
+  return fs.existsSync(path.join('/sys/class/net', bridge, 'bridge'));
+}
+
 /** @throws InputError unless there is such a bridge in this network namespace. */
 export function assertBridge(bridge: string): void {
-  if (fs.existsSync(path.join('/sys/class/net', bridge, 'bridge'))) return;
+  if (bridgeExists(bridge)) return;
   const exists = fs.existsSync(path.join('/sys/class/net', bridge));
   throw new InputError(`${bridge} ${exists ? 'is not a bridge' : 'does not exist'}`, {
     hint: `make it with: ip link add ${bridge} type bridge && ip link set ${bridge} up`,

@@ -6,6 +6,9 @@ import type { VmName } from '../types.ts';
 /** All VMs share this slice, so that a host's administrator can weigh them against everything else. */
 export const SLICE = 'blockhost-vm.slice';
 
+/** Starts VMs at boot and powers them off at shutdown (systemd/blockhost-qemu-vms.service). */
+export const FLEET_UNIT = 'blockhost-qemu-vms.service';
+
 /** The manager keeps a file here as long as it knows a unit made at run time (systemd.unit(5)). */
 const TRANSIENT_UNITS = '/run/systemd/transient';
 
@@ -18,12 +21,18 @@ export function isSystemdHost(): boolean {
   return fs.existsSync('/run/systemd/system');
 }
 
+/** What a healthy QEMU never reaches, and one that runs away does. */
+export interface ScopeBounds {
+  memoryBytes: number;
+  tasks: number;
+}
+
 /**
  * systemd-run(1) in scope mode joins a new scope and then executes the command in the same process: QEMU
  * is in its cgroup from its first instruction, and keeps the pid it was spawned with. With --collect the
  * manager forgets the scope when its last process has ended, in whatever way.
  */
-export function scopePrefix(name: VmName): string[] {
+export function scopePrefix(name: VmName, bounds: ScopeBounds): string[] {
   return [
     'systemd-run',
     '--quiet',
@@ -36,6 +45,10 @@ export function scopePrefix(name: VmName): string[] {
     '--property=MemoryAccounting=yes',
     '--property=IOAccounting=yes',
     '--property=TasksAccounting=yes',
+    `--property=MemoryMax=${bounds.memoryBytes}`,
+    `--property=TasksMax=${bounds.tasks}`,
+    // At shutdown that unit powers the guests off, before their scopes go.
+    `--property=Before=${FLEET_UNIT}`,
     '--',
   ];
 }

@@ -59,24 +59,43 @@ function staticObstacle(): string | undefined {
   return undefined;
 }
 
-const Cache = z.object({ bootId: z.string(), binary: z.string(), works: z.boolean() });
+const Probe = z.enum(['works', 'fails', 'hangs']);
+type Probe = z.infer<typeof Probe>;
+
+const Cache = z.object({
+  bootId: z.string(),
+  binary: z.string(),
+  result: Probe,
+  /** Milliseconds since boot. */
+  atMs: z.number(),
+});
+
+/** A guest that did not come to its end may have been on a host that was busy: asked again after this time. */
+const HANGS_FOR_MS = 10 * 60_000;
+
+const OBSTACLE: Record<Probe, string | undefined> = {
+  works: undefined,
+  fails: 'a test guest does not run under KVM',
+  hangs: 'a test guest hangs under KVM',
+};
 
 async function probeOncePerBoot(options: AccelOptions): Promise<string | undefined> {
-  const failed = 'a test guest does not run under KVM';
   const cached = z.safeParse(Cache, parseJson(readFileIfExists(options.cacheFile)));
-  if (cached.success && cached.data.bootId === bootId() && cached.data.binary === options.binary) {
-    return cached.data.works ? undefined : failed;
-  }
-  const works = await guestRuns('kvm', options.binary, options.signal);
+  if (cached.success && holds(cached.data, options.binary)) return OBSTACLE[cached.data.result];
+  const result = await probeGuest('kvm', options.binary, options.signal);
   ensureDirectory(path.dirname(options.cacheFile));
-  writeFileAtomic(
-    options.cacheFile,
-    JSON.stringify({ bootId: bootId(), binary: options.binary, works }),
-    {
-      mode: 0o644,
-    },
-  );
-  return works ? undefined : failed;
+  const finding = { bootId: bootId(), binary: options.binary, result, atMs: sinceBootMs() };
+  writeFileAtomic(options.cacheFile, JSON.stringify(finding), { mode: 0o644 });
+  return OBSTACLE[result];
+}
+
+function holds(finding: z.infer<typeof Cache>, binary: string): boolean {
+  if (finding.bootId !== bootId() || finding.binary !== binary) return false;
+  return finding.result !== 'hangs' || sinceBootMs() - finding.atMs < HANGS_FOR_MS;
+}
+
+function sinceBootMs(): number {
+  return Number(process.hrtime.bigint() / 1_000_000n);
 }
 
 /** What the probe guest leaves in QEMU's exit code: isa-debug-exit gives (value << 1) | 1. */
@@ -86,11 +105,11 @@ const PROBE_VALUE = 0x2a;
  * Starts a 64 KiB "BIOS" of three instructions under the accelerator: `mov al, 0x2a; out 0xf4, al; hlt`
  * at the reset vector. QEMU's exit code proves that they ran.
  */
-export async function guestRuns(
+export async function probeGuest(
   accel: Accel,
   binary: string,
   signal?: AbortSignal,
-): Promise<boolean> {
+): Promise<Probe> {
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'blockhost-accel-'));
   try {
     const rom = Buffer.alloc(64 * 1024, 0xf4);
@@ -113,9 +132,9 @@ export async function guestRuns(
       ],
       { okCodes: [0, 1, (PROBE_VALUE << 1) | 1], timeoutMs: 2000, signal },
     );
-    return exitCode === ((PROBE_VALUE << 1) | 1);
+    return exitCode === ((PROBE_VALUE << 1) | 1) ? 'works' : 'fails';
   } catch (error) {
-    if (error instanceof ExecError && !error.missing) return false;
+    if (error instanceof ExecError && !error.missing) return error.timedOut ? 'hangs' : 'fails';
     throw error;
   } finally {
     fs.rmSync(directory, { recursive: true, force: true });

@@ -9,8 +9,9 @@ import { createOverlay } from '../image/qcow2.ts';
 import { type SeedContent, writeSeed } from '../image/seed.ts';
 import { findTemplate, type Template } from '../image/template-store.ts';
 import { assertBridge, tapName } from '../net/tap.ts';
-import { readVmConfig, type VmConfig, writeVmConfig } from '../store/vm-config.ts';
-import { GiB, isVmName } from '../types.ts';
+import { allConfigs } from '../store/all-configs.ts';
+import { type VmConfig, writeVmConfig } from '../store/vm-config.ts';
+import { GiB, type VmName } from '../types.ts';
 import type { RootContext } from './host.ts';
 import { chooseUid, type QemuUser, qemuUserOf } from './qemu-user.ts';
 import type { CreateFiles } from './root-side.ts';
@@ -114,21 +115,12 @@ function randomMac(): string {
   return ['52', '54', '00', ...(randomBytes(3).toString('hex').match(/../g) ?? [])].join(':');
 }
 
+/** A damaged vm.json tells nothing; then the owner of the disk does. */
 function takenUids(paths: Paths): Set<number> {
-  const taken = new Set<number>();
-  for (const name of fs.readdirSync(paths.vms)) {
-    if (!isVmName(name)) continue;
-    const files = paths.vm(name);
-    try {
-      const uid = readVmConfig(name, files).qemu_uid;
-      if (uid !== undefined) taken.add(uid);
-    } catch {
-      // Not there any more, or damaged: then its disk tells whose it is.
-      const owner = fs.statSync(files.disk, { throwIfNoEntry: false })?.uid;
-      if (owner !== undefined) taken.add(owner);
-    }
-  }
-  return taken;
+  const owner = (name: VmName): number | undefined =>
+    fs.statSync(paths.vm(name).disk, { throwIfNoEntry: false })?.uid;
+  const uids = allConfigs(paths).map(({ name, config }) => config?.qemu_uid ?? owner(name));
+  return new Set(uids.filter((uid) => uid !== undefined));
 }
 
 function seedOf({ name, seed }: CreateFiles, config: VmConfig): SeedContent {

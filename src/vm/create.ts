@@ -12,7 +12,7 @@ import { recover } from './recover.ts';
 import { userDataOf } from './seed-content.ts';
 import { runSteps } from './steps.ts';
 import { assertRoom } from './storage.ts';
-import { sourceSize, takeTemplate } from './template-choice.ts';
+import { returnTemplate, sourceSize, takeTemplate } from './template-choice.ts';
 
 /** The summary engines read (contract §2.1). */
 export interface CreateResult {
@@ -45,7 +45,12 @@ export async function createVm(host: Host, spec: CreateSpec): Promise<CreateResu
     const template = await takeTemplate(host, spec);
     const create: CreateContext = { host, spec, template, allocation: { vmid: 0, ip: '' }, ip: '' };
     const journal = new Journal(host, spec.name, 'create');
-    await journaled(journal, () => runSteps(CREATE_STEPS, create, host));
+    try {
+      await journaled(journal, () => runSteps(CREATE_STEPS, create, host));
+    } catch (error) {
+      await returnTemplate(host, template);
+      throw error;
+    }
     return resultOf(spec, create.allocation.vmid, create.ip);
   };
   return await withVmLock(host, spec.name, 'create', work, 0);

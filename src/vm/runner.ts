@@ -1,5 +1,11 @@
 import { ProvisionerError } from '../errors.ts';
-import { isSystemdHost, scopeGone, scopeName, scopePrefix } from '../systemd/scope.ts';
+import {
+  isSystemdHost,
+  type ScopeBounds,
+  scopeGone,
+  scopeName,
+  scopePrefix,
+} from '../systemd/scope.ts';
 import type { VmName } from '../types.ts';
 
 /**
@@ -11,7 +17,7 @@ export interface Runner {
   /** Waits until the place is free. @throws ProvisionerError when something else is in it. */
   prepare(name: VmName, signal: AbortSignal): Promise<void>;
   /** argv prefix that puts the rest of the command line in its place and executes it. */
-  prefix(name: VmName): string[];
+  prefix(name: VmName, bounds: ScopeBounds): string[];
   /** Waits a moment until nothing is left of the place after QEMU's end. */
   clear(name: VmName): Promise<void>;
 }

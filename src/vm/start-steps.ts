@@ -9,6 +9,7 @@ import { forgetIncarnation, writeIncarnation } from '../store/incarnation.ts';
 import { DEVICE } from '../types.ts';
 
 import { type QemuLaunch, qemuArgv } from './argv.ts';
+import { boundsOf } from './bounds.ts';
 import { openConsoleLog } from './console-log.ts';
 import { endQemu } from './end-qemu.ts';
 import { launchQemu, QemuEndedError } from './launch.ts';
@@ -139,9 +140,14 @@ async function openLogs(start: StartContext): Promise<void> {
 }
 
 /** What stands before QEMU's command line; each executes the next in its own place. */
-function prefixOf({ config, name, files, user, runner }: StartContext): string[] {
+function prefixOf({ config, name, files, user, runner, accel }: StartContext): string[] {
   const tap = config.network.mode === 'bridge' ? tapExecPrefix(config.network.tap) : [];
-  return [...runner.prefix(name), ...tap, ...becomeUser(user), ...loggersPrefix(files)];
+  return [
+    ...runner.prefix(name, boundsOf(config, accel.accel)),
+    ...tap,
+    ...becomeUser(user),
+    ...loggersPrefix(files),
+  ];
 }
 
 function launchOf({ context, files, config, accel, user }: StartContext): QemuLaunch {

@@ -1,3 +1,4 @@
+import { readVmConfig } from '../store/vm-config.ts';
 import type { VmName } from '../types.ts';
 import type { Host } from './host.ts';
 import { Journal, journaled } from './journal.ts';
@@ -9,6 +10,8 @@ import type { Started } from './root-side.ts';
 export function startVm(host: Host, name: VmName): Promise<Started['outcome']> {
   return withVmLock(host, name, 'start', async () => {
     await recover(host, name);
+    // Without a VM nothing is begun.
+    readVmConfig(name, host.paths.vm(name));
     const journal = new Journal(host, name, 'start');
     const { outcome } = await journaled(journal, () => host.root.start({ name }));
     return outcome;

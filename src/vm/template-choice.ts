@@ -1,8 +1,15 @@
 import * as path from 'node:path';
+import { removeTree } from '../host/remove-tree.ts';
 import { probeImage } from '../image/image-probe.ts';
 import { importImage } from '../image/import-image.ts';
 import { imageInfo } from '../image/qcow2.ts';
-import { currentTemplate, findTemplate, type Template } from '../image/template-store.ts';
+import {
+  currentTemplate,
+  findTemplate,
+  listTemplates,
+  type Template,
+} from '../image/template-store.ts';
+import { templatesInUse } from '../store/all-configs.ts';
 import type { CreateSpec } from './create-spec.ts';
 import type { Host } from './host.ts';
 
@@ -10,6 +17,8 @@ import type { Host } from './host.ts';
 export interface ChosenTemplate {
   id: string;
   virtualSize: number;
+  /** Brought into the store for this VM, and of no use to anybody else when that is not made. */
+  fresh: boolean;
 }
 
 /** Bytes of the disk the VM starts from, be it in the store already or an image still to be imported. */
@@ -21,12 +30,22 @@ export async function sourceSize(host: Host, spec: CreateSpec): Promise<number> 
 
 /** The template to start from; an image that is not in the store is brought there first. */
 export async function takeTemplate(host: Host, spec: CreateSpec): Promise<ChosenTemplate> {
+  if (spec.image === undefined) return chosen(stored(host, spec), false);
   const { report, signal } = host;
-  const template =
-    spec.image === undefined
-      ? stored(host, spec)
-      : await importImage(host.paths, spec.image, { defaultUser: spec.username, report, signal });
-  return { id: template.id, virtualSize: template.manifest.virtualSize };
+  const before = new Set(listTemplates(host.paths).map(({ id }) => id));
+  const options = { defaultUser: spec.username, report, signal };
+  const template = await importImage(host.paths, spec.image, options);
+  return chosen(template, !before.has(template.id));
+}
+
+/** Removes what `takeTemplate` brought, unless another VM has taken to it meanwhile. */
+export async function returnTemplate(host: Host, { id, fresh }: ChosenTemplate): Promise<void> {
+  if (!fresh || templatesInUse(host.paths).has(id)) return;
+  await removeTree(host.paths.template(id).directory);
+}
+
+function chosen({ id, manifest }: Template, fresh: boolean): ChosenTemplate {
+  return { id, virtualSize: manifest.virtualSize, fresh };
 }
 
 function stored(host: Host, spec: CreateSpec): Template {

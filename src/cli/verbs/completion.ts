@@ -15,7 +15,15 @@ export const verb: Verb = {
   },
 };
 
-const WITHOUT_VM = new Set(['create', 'list', 'detect', 'completion', 'build-template']);
+const WITHOUT_VM = new Set([
+  'create',
+  'list',
+  'detect',
+  'completion',
+  'build-template',
+  'start-all',
+  'stop-all',
+]);
 
 function bashScript(verbs: readonly string[]): string {
   const named = verbs.filter((verb) => !WITHOUT_VM.has(verb));
@@ -44,7 +52,9 @@ function bashScript(verbs: readonly string[]): string {
   mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 }
 complete -F _blockhost_qemu blockhost-qemu ${verbs
-    .filter((verb) => !['completion', 'build-template', 'detect'].includes(verb))
+    .filter(
+      (verb) => !['completion', 'build-template', 'detect', 'start-all', 'stop-all'].includes(verb),
+    )
     .map((verb) => `blockhost-vm-${verb}`)
     .join(' ')}`;
 }

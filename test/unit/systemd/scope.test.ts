@@ -9,10 +9,16 @@ import { temporaryDirectory } from '../../support/temporary.ts';
 const name = parseVmName('web1');
 
 test('the command follows the options of systemd-run, in a unit that is collected', () => {
-  const prefix = scopePrefix(name);
+  const prefix = scopePrefix(name, { memoryBytes: 1000, tasks: 7 });
   assert.equal(prefix[0], 'systemd-run');
   assert.equal(prefix.at(-1), '--');
-  for (const word of ['--scope', '--collect', '--unit=blockhost-vm-web1.scope'])
+  for (const word of [
+    '--scope',
+    '--collect',
+    '--unit=blockhost-vm-web1.scope',
+    '--property=MemoryMax=1000',
+    '--property=TasksMax=7',
+  ])
     assert.ok(prefix.includes(word), word);
 });
 

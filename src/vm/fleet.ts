@@ -1,0 +1,85 @@
+import * as fs from 'node:fs';
+import * as os from 'node:os';
+import { messageOf } from '../errors.ts';
+import { poll } from '../host/time.ts';
+import { bridgeExists } from '../net/tap.ts';
+import { allConfigs } from '../store/all-configs.ts';
+import { isVmName, type VmName } from '../types.ts';
+import { processesOf } from './end-qemu.ts';
+import type { Host } from './host.ts';
+import { startVm } from './start.ts';
+import { stopVm } from './stop.ts';
+
+export interface FleetResult {
+  done: VmName[];
+  failed: { name: VmName; why: string }[];
+}
+
+/** A bridge may come up after us, however units are ordered: a cable, a slow driver. */
+const BRIDGE_MS = 60_000;
+
+/** Starts every VM whose record says that it is active, some at a time. For the host's boot. */
+export async function startFleet(host: Host): Promise<FleetResult> {
+  const records = await host.store.list();
+  const names = records
+    .filter(({ status }) => status === 'active')
+    .map(({ vm_name }) => vm_name)
+    .filter(isVmName)
+    .filter((name) => fs.existsSync(host.paths.vm(name).directory));
+  await waitForBridges(host, new Set(names));
+  return await inTurns(host, names, Math.max(2, os.availableParallelism()), async (name) => {
+    await startVm(host, name);
+  });
+}
+
+/**
+ * Powers every running VM off, all at once: they wait for their guests, not for the processor. For the host's
+ * shutdown; records stay as they are, so that the next boot starts them again.
+ */
+export async function stopFleet(host: Host, limitMs: number): Promise<FleetResult> {
+  const names = allConfigs(host.paths)
+    .map(({ name }) => name)
+    .filter((name) => processesOf(host.paths.vm(name)).length > 0);
+  return await inTurns(host, names, STOPS_AT_ONCE, async (name) => {
+    await stopVm(host, name, limitMs);
+  });
+}
+
+const STOPS_AT_ONCE = 64;
+
+async function waitForBridges(host: Host, names: ReadonlySet<string>): Promise<void> {
+  const bridges = allConfigs(host.paths)
+    .filter(({ name }) => names.has(name))
+    .flatMap(({ config }) => (config?.network.mode === 'bridge' ? [config.network.bridge] : []));
+  const missing = (): string[] => [...new Set(bridges)].filter((name) => !bridgeExists(name));
+  if (missing().length === 0) return;
+  host.report(`waiting for ${missing().join(', ')}`);
+  await poll(() => (missing().length === 0 ? true : undefined), {
+    deadlineMs: BRIDGE_MS,
+    everyMs: 200,
+    signal: host.signal,
+  });
+}
+
+async function inTurns(
+  host: Host,
+  names: readonly VmName[],
+  atOnce: number,
+  work: (name: VmName) => Promise<void>,
+): Promise<FleetResult> {
+  const result: FleetResult = { done: [], failed: [] };
+  const queue = [...names];
+  const worker = async (): Promise<void> => {
+    for (let name = queue.shift(); name !== undefined; name = queue.shift()) {
+      try {
+        await work(name);
+        result.done.push(name);
+      } catch (error) {
+        host.signal.throwIfAborted();
+        result.failed.push({ name, why: messageOf(error) });
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(atOnce, names.length) }, worker));
+  return result;
+}
