@@ -15,7 +15,7 @@ import { templatePackages, writePayload } from './payload.ts';
 import { imageInfo } from './qcow2.ts';
 import { withStaging } from './staging.ts';
 import type { TemplateFacts } from './template-manifest.ts';
-import { publishTemplate, type Template } from './template-store.ts';
+import { type Publish, publisherOf, type Template } from './template-store.ts';
 
 export interface BuildTemplateOptions {
   /** Debian release to bootstrap; by default the host's. */
@@ -40,6 +40,8 @@ export interface BuildTemplateContext {
   paths: Paths;
   report: Report;
   signal?: AbortSignal | undefined;
+  /** How it gets into the store; by default by one rename. */
+  publish?: Publish;
   accel: 'kvm' | 'tcg';
   qemuBinary: string;
 }
@@ -49,7 +51,7 @@ export async function buildTemplate(
   options: BuildTemplateOptions,
   context: BuildTemplateContext,
 ): Promise<Template> {
-  const { paths, report, signal } = context;
+  const { paths, report, signal, publish = publisherOf(paths) } = context;
   const requirePackages = options.requirePackages ?? false;
   templatePackages({ packagesDir: options.packagesDir, requirePackages });
   const source = chooseSource(options);
@@ -82,7 +84,7 @@ export async function buildTemplate(
       fs.rmSync(workDir, { recursive: true });
       report('publishing the template');
       const facts = await describe(image, source, made, { ...options, tune }, signal);
-      const template = publishTemplate(paths, staging, facts, { makeCurrent: true });
+      const template = await publish(staging, facts, { makeCurrent: true });
       report(`template ${template.id} is ready`);
       return template;
     });

@@ -8,10 +8,18 @@ import { probeImage } from './image-probe.ts';
 import { convertToQcow2, imageInfo, inGigabytes } from './qcow2.ts';
 import { withStaging } from './staging.ts';
 import { templateId } from './template-manifest.ts';
-import { findTemplate, listTemplates, publishTemplate, type Template } from './template-store.ts';
+import {
+  findTemplate,
+  listTemplates,
+  type Publish,
+  publisherOf,
+  type Template,
+} from './template-store.ts';
 
 export interface ImportOptions {
   defaultUser: string;
+  /** How it gets into the store; by default by one rename. */
+  publish?: Publish;
   report: Report;
   signal?: AbortSignal | undefined;
 }
@@ -25,7 +33,7 @@ export async function importImage(
   file: string,
   options: ImportOptions,
 ): Promise<Template> {
-  const { report, signal } = options;
+  const { report, signal, publish = publisherOf(paths) } = options;
   const source = realPath(file);
   const format = probeImage(source);
   const stamp = stampOf(source);
@@ -53,8 +61,7 @@ export async function importImage(
     // was the same all along. A change cannot be hidden, since nobody can set the change time.
     if (stampOf(source) !== stamp)
       throw new ProvisionerError(`${file} was changed while it was being imported`);
-    return publishTemplate(
-      paths,
+    return await publish(
       directory,
       {
         label: 'image',

@@ -71,6 +71,18 @@ export function listTemplates(paths: Paths): TemplateEntry[] {
   return entries.sort((a, b) => age(b).localeCompare(age(a)));
 }
 
+/** Makes a template of `disk.qcow2` in a staging directory. */
+export type Publish = (
+  stagingDir: string,
+  facts: TemplateFacts,
+  options: PublishOptions,
+) => Template | Promise<Template>;
+
+/** Publishing where the staging directory is one's own. */
+export function publisherOf(paths: Paths): Publish {
+  return (...args) => publishTemplate(paths, ...args);
+}
+
 export interface PublishOptions {
   /** Let `current` point to it. */
   makeCurrent: boolean;

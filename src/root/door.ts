@@ -2,15 +2,24 @@ import * as fs from 'node:fs';
 import * as z from 'zod/mini';
 import { BusyError, InputError, messageOf, NotFoundError, ProvisionerError } from '../errors.ts';
 import { explainAccess } from '../host/config.ts';
-import { type Lock, lockFile } from '../host/lock.ts';
+import { lockFile } from '../host/lock.ts';
 import { describeMismatch } from '../host/mismatch.ts';
-import type { Paths } from '../host/paths.ts';
 import { quote, type VmName } from '../types.ts';
+import { createFiles } from '../vm/create-files.ts';
 import type { RootContext } from '../vm/host.ts';
-import type { RootSide } from '../vm/root-side.ts';
+import { endRun, removeFiles } from '../vm/remove.ts';
+import { startRun } from '../vm/start-run.ts';
 import { UndoError } from '../vm/steps.ts';
-import { localRoot } from './local.ts';
-import { isRequestName, REQUESTS, type Refusal, type Reply } from './requests.ts';
+import { askPublish } from './publish.ts';
+import {
+  isRequestName,
+  type Params,
+  REQUESTS,
+  type Refusal,
+  type Reply,
+  type RequestName,
+  type Result,
+} from './requests.ts';
 
 /** Whoever waits behind a door holds others up: another request for the same VM gets this long. */
 const TURN_MS = 400;
@@ -35,30 +44,53 @@ export async function answer(context: RootContext, name: string, text: string): 
   }
 }
 
+type Handlers = {
+  [N in RequestName]: (context: RootContext, params: Params<N>) => Result<N> | Promise<Result<N>>;
+};
+
+const HANDLERS: Handlers = {
+  'vm-create': createFiles,
+  'vm-start': startRun,
+  'vm-stop': endRun,
+  async 'vm-remove'(context, params) {
+    await removeFiles(context, params);
+    return {};
+  },
+  'template-publish': askPublish,
+};
+
 async function perform(context: RootContext, name: string, text: string): Promise<unknown> {
   if (!isRequestName(name)) throw new InputError(`there is no request ${quote(name)}`);
-  const request = REQUESTS[name];
   const params = parse(name, text);
-  const result = z.safeParse(request.params, params);
+  const result = z.safeParse(REQUESTS[name].params, params);
   if (!result.success) {
     throw new InputError(`request ${name}: ${describeMismatch(result.error, params)}`);
   }
-  const checked = result.data as { name: VmName };
-  const lock = await lockFile(context.paths.rootLock(checked.name), {
-    what: `VM ${checked.name}`,
-    holder: `the root side (${name})`,
+  // The parameters were checked by the schema that stands beside the handler's name.
+  const handle = HANDLERS[name] as (context: RootContext, params: unknown) => unknown;
+  const work = async (): Promise<unknown> => await handle(context, result.data);
+  return 'name' in result.data ? await inTurn(context, name, result.data.name, work) : await work();
+}
+
+/** One request at a time for each VM. The lock of a VM that is not there afterwards would be a leftover. */
+async function inTurn<T>(
+  context: RootContext,
+  request: string,
+  name: VmName,
+  work: () => Promise<T>,
+): Promise<T> {
+  const { paths, signal } = context;
+  const lock = await lockFile(paths.rootLock(name), {
+    what: `VM ${name}`,
+    holder: `the root side (${request})`,
     waitMs: TURN_MS,
-    signal: context.signal,
+    signal,
   });
   try {
-    const root = localRoot(context);
-    // The parameters were checked against the schema that belongs to the method.
-    const method = root[request.method] as (
-      params: unknown,
-    ) => ReturnType<RootSide[typeof request.method]>;
-    return (await method(checked)) ?? {};
+    return await work();
   } finally {
-    release(lock, context.paths, checked.name);
+    if (fs.existsSync(paths.vm(name).directory)) lock.release();
+    else lock.remove();
   }
 }
 
@@ -68,12 +100,6 @@ function parse(name: string, text: string): unknown {
   } catch {
     throw new InputError(`request ${name}: the parameters are not valid JSON`);
   }
-}
-
-/** The lock of a VM that is not there would be a leftover. */
-function release(lock: Lock, paths: Paths, name: VmName): void {
-  if (fs.existsSync(paths.vm(name).directory)) lock.release();
-  else lock.remove();
 }
 
 function refusal(error: unknown): Refusal {

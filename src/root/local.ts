@@ -1,3 +1,4 @@
+import { publisherOf } from '../image/template-store.ts';
 import { createFiles } from '../vm/create-files.ts';
 import type { RootContext } from '../vm/host.ts';
 import { endRun, removeFiles } from '../vm/remove.ts';
@@ -11,5 +12,6 @@ export function localRoot(context: RootContext): RootSide {
     start: (request) => startRun(context, request),
     end: (request) => endRun(context, request),
     remove: (request) => removeFiles(context, request),
+    publish: publisherOf(context.paths),
   };
 }

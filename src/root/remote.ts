@@ -1,12 +1,20 @@
+import * as path from 'node:path';
 import * as z from 'zod/mini';
 import { BusyError, InputError, NotFoundError, ProvisionerError } from '../errors.ts';
 import { describeMismatch } from '../host/mismatch.ts';
 import { monotonicMs, sleep } from '../host/time.ts';
-import type { VmConfig } from '../store/vm-config.ts';
+import { findTemplate } from '../image/template-store.ts';
 import type { RootContext } from '../vm/host.ts';
-import type { Ended, EndVm, RootSide, Started } from '../vm/root-side.ts';
+import type { RootSide } from '../vm/root-side.ts';
 import { UndoError } from '../vm/steps.ts';
-import { REQUESTS, type Refusal, Reply, type RequestName } from './requests.ts';
+import {
+  type Params,
+  REQUESTS,
+  type Refusal,
+  Reply,
+  type RequestName,
+  type Result,
+} from './requests.ts';
 
 /** Carries one request to the root side and brings its reply, which is not trusted yet. */
 export type Transport = (name: RequestName, params: unknown) => Promise<unknown>;
@@ -18,17 +26,19 @@ const BUSY_MS = 15_000;
 
 /** The root side in another process. */
 export function remoteRoot(transport: Transport, context: RootContext): RootSide {
-  const call = (name: RequestName, params: unknown): Promise<unknown> =>
+  const call = <N extends RequestName>(name: N, params: Params<N>): Promise<Result<N>> =>
     patient(() => callOnce(transport, context, name, params));
   return {
-    createFiles: async (request) => (await call('vm-create', request)) as VmConfig,
-    start: async (request) => (await call('vm-start', request)) as Started,
+    createFiles: (request) => call('vm-create', request),
+    start: (request) => call('vm-start', request),
     async end(request) {
       const end = monotonicMs() + request.wait_ms;
       for (let ran = false; ; ) {
         const left = Math.max(0, end - monotonicMs());
-        const slice: EndVm = { ...request, wait_ms: Math.round(Math.min(left, SLICE_MS)) };
-        const ended = (await call('vm-stop', slice)) as Ended;
+        const ended = await call('vm-stop', {
+          ...request,
+          wait_ms: Math.round(Math.min(left, SLICE_MS)),
+        });
         ran ||= ended.ran;
         if (ended.gone || left <= SLICE_MS) return { ran, gone: ended.gone };
       }
@@ -36,15 +46,24 @@ export function remoteRoot(transport: Transport, context: RootContext): RootSide
     async remove(request) {
       await call('vm-remove', request);
     },
+    async publish(stagingDir, { sha256: _, virtualSize: __, ...facts }, { makeCurrent }) {
+      const token = path.basename(stagingDir);
+      const request = { token, ...facts, make_current: makeCurrent };
+      for (;;) {
+        const answer = await call('template-publish', request);
+        if (answer.state === 'done') return findTemplate(context.paths, answer.published.id);
+        await sleep(500, context.signal);
+      }
+    },
   };
 }
 
-async function callOnce(
+async function callOnce<N extends RequestName>(
   transport: Transport,
   context: RootContext,
-  name: RequestName,
-  params: unknown,
-): Promise<unknown> {
+  name: N,
+  params: Params<N>,
+): Promise<Result<N>> {
   const raw = await transport(name, params);
   const reply = z.safeParse(Reply, raw);
   if (!reply.success) {
@@ -55,10 +74,12 @@ async function callOnce(
   if (!reply.data.ok) throw errorOf(reply.data);
   for (const line of reply.data.notes) context.report(line);
   for (const line of reply.data.details) context.verbose(line);
-  const result = z.safeParse(REQUESTS[name].result, reply.data.result);
-  if (result.success) return result.data;
+  const { result } = reply.data;
+  const checked = z.safeParse(REQUESTS[name].result, result);
+  // The schema was chosen by the name, which the compiler cannot follow through a lookup.
+  if (checked.success) return checked.data as Result<N>;
   throw new ProvisionerError(
-    `the root side's result of ${name} is not as expected: ${describeMismatch(result.error, reply.data.result)}`,
+    `the root side's result of ${name} is not as expected: ${describeMismatch(checked.error, result)}`,
   );
 }
 

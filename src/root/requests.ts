@@ -4,28 +4,25 @@ import {
   CreateFiles,
   Ended,
   EndVm,
+  PublishTemplate,
   RemoveVm,
-  type RootSide,
   Started,
   StartVm,
 } from '../vm/root-side.ts';
+import { PublishState } from './publish.ts';
 
-/** A request by its name on the wire: what goes in, what comes out, and which method answers. */
-interface RequestShape<M extends keyof RootSide> {
-  method: M;
-  params: z.ZodMiniType;
-  result: z.ZodMiniType;
-}
-
-/** Every request the root side answers. Both sides check both shapes. */
+/** Every request the root side answers, and what comes back. Both sides check both shapes. */
 export const REQUESTS = {
-  'vm-create': { method: 'createFiles', params: CreateFiles, result: VmConfig },
-  'vm-start': { method: 'start', params: StartVm, result: Started },
-  'vm-stop': { method: 'end', params: EndVm, result: Ended },
-  'vm-remove': { method: 'remove', params: RemoveVm, result: z.strictObject({}) },
-} as const satisfies Record<string, RequestShape<keyof RootSide>>;
+  'vm-create': { params: CreateFiles, result: VmConfig },
+  'vm-start': { params: StartVm, result: Started },
+  'vm-stop': { params: EndVm, result: Ended },
+  'vm-remove': { params: RemoveVm, result: z.strictObject({}) },
+  'template-publish': { params: PublishTemplate, result: PublishState },
+} as const;
 
 export type RequestName = keyof typeof REQUESTS;
+export type Params<N extends RequestName> = z.infer<(typeof REQUESTS)[N]['params']>;
+export type Result<N extends RequestName> = z.infer<(typeof REQUESTS)[N]['result']>;
 
 export function isRequestName(name: unknown): name is RequestName {
   return typeof name === 'string' && Object.hasOwn(REQUESTS, name);

@@ -1,4 +1,6 @@
 import * as z from 'zod/mini';
+import { TemplateManifest } from '../image/template-manifest.ts';
+import type { Publish } from '../image/template-store.ts';
 import type { VmConfig } from '../store/vm-config.ts';
 import { isVmName, type VmName } from '../types.ts';
 
@@ -16,12 +18,16 @@ export interface RootSide {
   end(request: EndVm): Promise<Ended>;
   /** Removes directory and run of a VM. @throws ProvisionerError while its QEMU may live. */
   remove(request: RemoveVm): Promise<void>;
+  /** Makes an immutable template of what lies in a staging directory. */
+  publish: Publish;
 }
 
 export const Name = z.custom<VmName>(isVmName, { error: 'a valid VM name' });
 const Vmid = z.int().check(z.gte(1), z.lte(999_999));
 const Device = z.string().check(z.regex(/^[a-zA-Z0-9][a-zA-Z0-9._-]{0,14}$/));
 const NoAddress = z.literal('');
+const Username = z.string().check(z.regex(/^[a-z_][a-z0-9_-]{0,31}$/));
+const TemplateId = TemplateManifest.shape.id;
 
 export const CreateFiles = z.strictObject({
   name: Name,
@@ -29,8 +35,8 @@ export const CreateFiles = z.strictObject({
   vcpus: z.int().check(z.gte(1), z.lte(255)),
   memory_mb: z.int().check(z.gte(64), z.lte(16_777_216)),
   disk_bytes: z.int().check(z.gte(1)),
-  template: z.string().check(z.regex(/^[a-z0-9][a-z0-9.-]{0,60}$/)),
-  username: z.string().check(z.regex(/^[a-z_][a-z0-9_-]{0,31}$/)),
+  template: TemplateId,
+  username: Username,
   network: z.discriminatedUnion('mode', [
     z.strictObject({
       mode: z.literal('user'),
@@ -90,3 +96,21 @@ export type Ended = z.infer<typeof Ended>;
 
 export const RemoveVm = z.strictObject({ name: Name, vmid: z.optional(Vmid) });
 export type RemoveVm = z.infer<typeof RemoveVm>;
+
+const Text = z.string().check(z.maxLength(1000));
+
+export const PublishTemplate = z.strictObject({
+  /** Name of the directory below the staging directory that holds `disk.qcow2`. */
+  token: z.string().check(z.regex(/^[0-9a-f]{8}-\d{1,10}-\d{1,20}-[A-Za-z0-9]{6}$/)),
+  label: z.string().check(z.regex(/^[a-z0-9][a-z0-9.-]{0,40}$/)),
+  source: TemplateManifest.shape.source,
+  os: z.optional(Text),
+  packages: z.array(Text).check(z.maxLength(10_000)),
+  defaultUser: Username,
+  tuned: z.boolean(),
+  make_current: z.boolean(),
+});
+export type PublishTemplate = z.infer<typeof PublishTemplate>;
+
+export const Published = z.strictObject({ id: TemplateId });
+export type Published = z.infer<typeof Published>;

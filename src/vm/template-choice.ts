@@ -33,7 +33,8 @@ export async function takeTemplate(host: Host, spec: CreateSpec): Promise<Chosen
   if (spec.image === undefined) return chosen(stored(host, spec), false);
   const { report, signal } = host;
   const before = new Set(listTemplates(host.paths).map(({ id }) => id));
-  const options = { defaultUser: spec.username, report, signal };
+  const { publish } = host.root;
+  const options = { defaultUser: spec.username, publish, report, signal };
   const template = await importImage(host.paths, spec.image, options);
   return chosen(template, !before.has(template.id));
 }

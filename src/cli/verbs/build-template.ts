@@ -52,7 +52,7 @@ Examples:
         requirePackages: options.requirePackages === true,
         tune: options.tune !== false,
       },
-      { paths, report, signal, accel, qemuBinary: binary },
+      { paths, report, signal, accel, publish: host.root.publish, qemuBinary: binary },
     );
     out.line(template.id);
     return 0;

@@ -1,9 +1,11 @@
 import { InputError } from '../../errors.ts';
 import { answer } from '../../root/door.ts';
+import { workPublish } from '../../root/publish.ts';
 import { isRequestName, REQUESTS } from '../../root/requests.ts';
 import { serveRoot } from '../../root/split.ts';
 import { quote } from '../../types.ts';
 import type { Verb } from '../invocation.ts';
+import { stringOption } from '../options.ts';
 
 /** A seed's user-data may be 1 MiB, and JSON escapes some of it. */
 const MAX_INPUT = 8 * 1024 * 1024;
@@ -16,6 +18,7 @@ export const verb: Verb = {
     command
       .argument('[request]', `one of ${Object.keys(REQUESTS).join(', ')}`)
       .option('--serve', 'answer many requests, a line each')
+      .option('--publish <token>', 'work on a job that a request has begun')
       .addHelpText('after', '\nParameters come as JSON on stdin, the reply goes to stdout.');
   },
   async run({ args, options, host, out }) {
@@ -23,6 +26,11 @@ export const verb: Verb = {
     const context = { ...host, inHaste: true };
     if (options.serve === true) {
       await serveRoot(context);
+      return 0;
+    }
+    const job = stringOption(options, 'publish');
+    if (job !== undefined) {
+      await workPublish(host, job);
       return 0;
     }
     const request = args[0] ?? '';
