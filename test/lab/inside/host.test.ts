@@ -45,7 +45,8 @@ test('nftables takes a bridge table with what anti-spoofing needs, atomically', 
         ether type arp arp operation request counter
         icmpv6 type nd-router-advert drop
         udp sport 67 counter drop
-      } }`,
+      }
+    }`,
   });
   assert.match(await sh('nft list table bridge lab'), /nd-router-advert drop/);
   await sh('nft delete table bridge lab');
