@@ -1,7 +1,7 @@
 import * as path from 'node:path';
 import { test } from 'node:test';
-import { projectRoot } from '../../support/program.ts';
 import { MARK, type TestEvent } from './events.ts';
+import { PROJECT } from './install-program.ts';
 import { asEngine, LabHost } from './lab-host.ts';
 
 /**
@@ -20,7 +20,7 @@ export async function runInside(file: string): Promise<void> {
 }
 
 async function runOn(host: LabHost, file: string): Promise<void> {
-  const built = path.join(projectRoot(), 'build/test/lab');
+  const built = path.join(PROJECT, 'build/test/lab');
   const command = [
     'node',
     '--enable-source-maps',

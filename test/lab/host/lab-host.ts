@@ -12,7 +12,7 @@
  *   await host.powerOff(); await host.switchOn();      // orderly
  *   host.share                                         // a folder here, /lab/share inside
  *
- * Everything runs as root inside. The project lies read-only at its own path inside. Tests that run inside
+ * Everything runs as root inside. The project lies read-only at /lab/project there. Tests that run inside
  * altogether need none of this: see docs/lab.md.
  */
 import * as fs from 'node:fs';
@@ -24,7 +24,7 @@ import { tinyGuest } from '../../support/tiny-guest/build.ts';
 import { Channel, type ExecOptions, type ExecResult, type Stdin } from './channel.ts';
 import { type Cpu, takeCpu } from './cpu.ts';
 import { labCache, labImage } from './image.ts';
-import { installProgram } from './install-program.ts';
+import { installProgram, PROJECT } from './install-program.ts';
 import { preload } from './preload.ts';
 import { type Mount, startUml, type Uml } from './uml.ts';
 import { type WorkDirectory, workDirectory } from './workdir.ts';
@@ -70,11 +70,12 @@ export class LabHost {
     this.#cpu = made.cpu;
     this.#options = options;
     this.share = path.join(made.work.path, 'share');
-    this.env = { BLOCKHOST_TINY_GUEST: made.guest };
-    const guests = path.dirname(made.guest);
+    // Not at their own paths: those may lead through folders that user blockhost cannot enter.
+    const guests = '/lab/tiny-guest';
+    this.env = { BLOCKHOST_TINY_GUEST: path.join(guests, path.basename(made.guest)) };
     this.#mounts = [
-      { from: projectRoot(), to: projectRoot(), mode: 'ro' },
-      { from: guests, to: guests, mode: 'ro' },
+      { from: projectRoot(), to: PROJECT, mode: 'ro' },
+      { from: path.dirname(made.guest), to: guests, mode: 'ro' },
       { from: this.share, to: '/lab/share', mode: 'rw' },
     ];
   }
