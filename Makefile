@@ -1,18 +1,26 @@
 # The front door: everything a user or a maintainer does starts here.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix bench build clean deps
+.PHONY: help demo test lab lab-shell check fix bench build clean deps
 NODE_STAMP := node_modules/.stamp
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: build ## create, use and destroy a real Debian guest, step by step
 	@scripts/install-deps demo
 	@scripts/demo
 
-test: check ## all tests: unit, integration with real QEMU, end to end with a real Debian guest
-	@scripts/install-deps test
-	@node scripts/test.mjs unit integration e2e
+test: check ## all tests: unit, integration with real QEMU, end to end with a real Debian guest, a real host
+	@scripts/install-deps test lab
+	@node scripts/test.mjs unit integration e2e lab
+
+lab: $(NODE_STAMP) ## the tests that need a real host, with systemd and cgroup v2 (docs/lab.md)
+	@scripts/install-deps lab
+	@node scripts/test.mjs lab
+
+lab-shell: build ## a root shell in a throw-away real host
+	@scripts/install-deps lab
+	@node scripts/lab-shell.mjs
 
 check: $(NODE_STAMP) ## format, lint, types (part of `make test`)
 	@scripts/install-deps check

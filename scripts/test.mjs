@@ -1,4 +1,4 @@
-// Runs test levels: node scripts/test.mjs unit|integration|e2e ... [-- pattern ...]
+// Runs test levels: node scripts/test.mjs unit|integration|e2e|lab ... [-- pattern ...]
 // Each *.test.ts is bundled by esbuild and run by node's own test runner. Prints failures in full and
 // ends with a line "N passed, N failed"; a skipped or an absent test is a failure in CI.
 import * as fs from 'node:fs';
@@ -20,6 +20,8 @@ const LEVELS = {
   unit: { concurrency: os.availableParallelism(), timeoutMs: 60_000 },
   integration: { concurrency: os.availableParallelism(), timeoutMs: 600_000 },
   e2e: { concurrency: 1, timeoutMs: 900_000 },
+  // Those below test/lab/inside run in a lab host each: docs/lab.md.
+  lab: { concurrency: os.availableParallelism(), timeoutMs: 1_200_000, inside: 'inside' },
 };
 
 // Above the unit level tests run the program as it is installed.
@@ -31,7 +33,7 @@ for (const level of levels) {
   if (settings === undefined)
     throw new Error(`unknown test level ${level}; there are ${Object.keys(LEVELS).join(', ')}`);
   const began = Date.now();
-  const files = await compile(level);
+  const files = await compile(level, settings.inside);
   const counts = await runFiles(files, settings);
   total.pass += counts.pass;
   total.fail += counts.fail;
@@ -51,19 +53,19 @@ if (total.pass + total.fail === 0) {
 console.log(`${total.pass} passed, ${total.fail} failed`);
 process.exitCode = total.fail === 0 ? 0 : 1;
 
-async function compile(level) {
+async function compile(level, inside) {
   const base = path.join(root, 'test', level);
-  const entryPoints = fs
+  const names = fs
     .readdirSync(base, { recursive: true })
     .filter((name) => name.endsWith('.test.ts'))
     .filter((name) => patterns.length === 0 || patterns.some((p) => name.includes(p)))
-    .sort()
-    .map((name) => path.join('test', level, name));
+    .sort();
   const outdir = path.join(out, level);
   fs.rmSync(outdir, { recursive: true, force: true });
-  if (entryPoints.length === 0) return [];
-  const result = await build({
-    entryPoints,
+  if (names.length === 0) return [];
+  const tools = inside === undefined ? [] : ['host/reporter.ts', 'host/inside.ts'];
+  await build({
+    entryPoints: [...names, ...tools].map((name) => path.join('test', level, name)),
     outdir,
     outbase: path.join('test', level),
     absWorkingDir: root,
@@ -75,13 +77,21 @@ async function compile(level) {
     format: 'esm',
     outExtension: { '.js': '.mjs' },
     sourcemap: 'inline',
-    metafile: true,
     logLevel: 'warning',
     define: { PROGRAM_VERSION: '"0.0.0-test"' },
   });
-  return Object.entries(result.metafile.outputs)
-    .filter(([, o]) => o.entryPoint?.endsWith('.test.ts'))
-    .map(([file]) => path.join(root, file));
+  return names
+    .map((name) => name.replace(/\.ts$/, '.mjs'))
+    .map((name) => (name.startsWith(`${inside}/`) ? stub(outdir, name) : path.join(outdir, name)));
+}
+
+/** What is run here for a file that is to run inside. */
+function stub(outdir, name) {
+  const file = path.join(outdir, 'stubs', name);
+  fs.mkdirSync(path.dirname(file), { recursive: true });
+  const runner = path.relative(path.dirname(file), path.join(outdir, 'host', 'inside.mjs'));
+  fs.writeFileSync(file, `import { runInside } from '${runner}';\nawait runInside('${name}');\n`);
+  return file;
 }
 
 function runFiles(files, { concurrency, timeoutMs }) {

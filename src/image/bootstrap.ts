@@ -4,6 +4,7 @@ import * as path from 'node:path';
 import { NotFoundError, ProvisionerError } from '../errors.ts';
 import { ExecError, run } from '../host/exec.ts';
 import { GiB, type Report } from '../types.ts';
+import { hostAptOptions } from './apt-options.ts';
 import { makeBootDisk } from './boot-disk.ts';
 import type { CustomizeFacts, CustomizeLog } from './customize-log.ts';
 import { customizeLog } from './customize-log.ts';
@@ -116,16 +117,6 @@ async function mmdebstrap(
       cause: error,
     });
   }
-}
-
-/** Proxies and the like, which the host's apt needs to reach the mirrors; not left in the template. */
-async function hostAptOptions(): Promise<string[]> {
-  const { stdout } = await run('apt-config', ['dump']);
-  return stdout
-    .split('\n')
-    .filter((line) =>
-      /^Acquire::((https?|ftp)::|Retries |ForceIPv[46] |Check-Valid-Until )/.test(line),
-    );
 }
 
 /** Runs on the host with the new root file system as argument, and customize.sh inside it. */

@@ -1,0 +1,10 @@
+/** What the lab's host is made of, beyond Debian's essential packages. */
+export const PACKAGES = [
+  // A host as an operator has it.
+  ...['systemd', 'systemd-sysv', 'udev', 'dbus', 'kmod', 'procps', 'iproute2', 'iputils-ping'],
+  ...['nftables', 'ca-certificates', 'openssh-client', 'python3', 'python3-yaml', 'busybox-static'],
+  // What the program needs.
+  ...['qemu-system-x86', 'qemu-utils', 'genisoimage', 'fdisk', 'jq'],
+  // What tests look with.
+  ...['ethtool', 'iperf3', 'socat', 'tcpdump', 'strace'],
+];
