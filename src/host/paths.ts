@@ -74,7 +74,7 @@ export class Paths {
   }
 
   get records(): string {
-    return path.join(this.state, 'vms.json');
+    return path.join(this.front, 'vms.json');
   }
   /** Held by a verb from its beginning to its end. */
   lock(name: VmName): string {
