@@ -3,6 +3,7 @@ import * as path from 'node:path';
 import { InputError, ProvisionerError } from '../errors.ts';
 import { run } from '../host/exec.ts';
 import { readFileIfExists } from '../host/files.ts';
+import { applyIp } from './ip-batch.ts';
 
 /** The tap of VM number `vmid`; BlockHost's root agent accepts taps of this form only (contract §7). */
 export function tapName(vmid: number): string {
@@ -46,7 +47,7 @@ export async function createTap(tap: string, bridge: string): Promise<void> {
       hint: 'another state directory on this host has a VM of the same number; destroy one of the two',
     });
   }
-  await run('ip', ['-batch', '-'], { input: `${tapPlan(tap, bridge).join('\n')}\n` });
+  await applyIp(tapPlan(tap, bridge));
 }
 
 /** Removes a tap that no QEMU has taken over; a tap that one has goes with its QEMU. */

@@ -1,0 +1,87 @@
+import * as fs from 'node:fs';
+import { ProvisionerError } from '../../errors.ts';
+import { applyNft, listTable } from '../nft.ts';
+import { type Guard, linkLocalOf, normalGuard } from './guard.ts';
+import { type Listing, parseListing } from './listing.ts';
+import { type Element, elementsOf, installPlan, removePlan } from './plan.ts';
+import { GUARD_TABLE } from './rules.ts';
+
+/**
+ * Confines a tap, best before it is made: rules go by its name, so that it is confined from its first frame.
+ * Whatever is missing of the table is put back, and elements that an earlier tap of that name has left are
+ * replaced. @throws ProvisionerError; the VM must not run then.
+ */
+export async function installGuard(guard: Guard): Promise<void> {
+  const wanted = normalGuard(guard);
+  await applyNft(installPlan(wanted, of(wanted.tap, await list())));
+}
+
+/** @throws ProvisionerError unless all of the guard is in force: the last look before a guest runs. */
+export async function assertGuard(guard: Guard): Promise<void> {
+  const wanted = elementsOf(normalGuard(guard)).map(inOneLine).sort();
+  const { elements, rulesComplete } = await list();
+  const own = elements.filter(({ tap, set }) => tap === guard.tap && set !== 'dhcp_leased');
+  if (rulesComplete && own.map(inOneLine).sort().join() === wanted.join()) return;
+  throw new ProvisionerError(`the network filter of ${guard.tap} is not in force`, {
+    hint: 'another program reloads nftables; run the command again',
+  });
+}
+
+export async function removeGuard(tap: string): Promise<void> {
+  await applyNft(removePlan(of(tap, await list())));
+}
+
+/**
+ * Removes what is left of taps that are gone. A tap that exists, or that the caller names because a VM may be
+ * about to make it, keeps its guard. @returns the taps whose guards were removed.
+ */
+export async function pruneGuards(liveTaps: readonly string[]): Promise<string[]> {
+  const { elements } = await list();
+  const kept = (tap: string): boolean =>
+    liveTaps.includes(tap) || fs.existsSync(`/sys/class/net/${tap}`);
+  const stale = elements.filter(({ tap }) => !kept(tap));
+  await applyNft(removePlan(stale));
+  return [...new Set(stale.map(({ tap }) => tap))].sort();
+}
+
+/** What is in force for a tap. */
+export interface GuardInForce extends Guard {
+  /** Addresses a DHCP server has given it. */
+  leased: string[];
+  rulesComplete: boolean;
+}
+
+/** @returns undefined when nothing confines that tap. */
+export async function readGuard(tap: string): Promise<GuardInForce | undefined> {
+  const listing = await list();
+  const values = (set: Element['set']): string[] =>
+    of(tap, listing)
+      .filter((element) => element.set === set)
+      .map(({ value }) => value.replace(/^"[^"]*" \. /, ''));
+  const [mac] = values('vm_mac');
+  if (mac === undefined || values('vm_tap').length === 0) return undefined;
+  return {
+    ...{ tap, mac, rulesComplete: listing.rulesComplete },
+    ipv4: values('vm_ipv4')[0] ?? '',
+    ipv6: values('vm_ipv6').find((address) => address !== linkLocalOf(mac)) ?? '',
+    leased: values('dhcp_leased').map(dotted).sort(),
+  };
+}
+
+async function list(): Promise<Listing> {
+  const json = await listTable('bridge', GUARD_TABLE);
+  return json === undefined ? { elements: [], rulesComplete: false } : parseListing(json);
+}
+
+function of(tap: string, { elements }: Listing): Element[] {
+  return elements.filter((element) => element.tap === tap);
+}
+
+function inOneLine({ set, value }: Element): string {
+  return `${set} ${value}`;
+}
+
+function dotted(hex: string): string {
+  const value = Number(hex);
+  return [24, 16, 8, 0].map((shift) => (value >>> shift) & 255).join('.');
+}
