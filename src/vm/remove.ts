@@ -3,14 +3,15 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { errnoOf, ProvisionerError } from '../errors.ts';
 import { ensureDirectory } from '../host/files.ts';
+import type { VmFiles } from '../host/paths.ts';
 import { removeSoon, removeTree } from '../host/remove-tree.ts';
 import { readValidated } from '../host/validate.ts';
 import { removeTap, tapName } from '../net/tap.ts';
 import { forgetIncarnation } from '../store/incarnation.ts';
 import { VmConfig } from '../store/vm-config.ts';
-import type { VmName } from '../types.ts';
 import { endQemu, processesOf } from './end-qemu.ts';
 import type { RootContext } from './host.ts';
+import { unprotect } from './protection.ts';
 import type { Ended, EndVm, RemoveVm } from './root-side.ts';
 import { chooseRunner } from './runner.ts';
 
@@ -62,18 +63,22 @@ const HASTE_MS = 300;
 
 async function removeRun(context: RootContext, { name, vmid }: RemoveVm): Promise<void> {
   const files = context.paths.vm(name);
-  const number = numberOf(context, name) ?? vmid;
-  if (number !== undefined && process.getuid?.() === 0) await removeTap(tapName(number));
+  const config = configOf(files);
+  const number = config?.vmid ?? vmid;
+  if (process.getuid?.() === 0) {
+    if (number !== undefined) await removeTap(tapName(number));
+    if (config !== undefined) await unprotect(config);
+  }
   await chooseRunner(context.settings.runner).clear(name);
   await removeTree(files.run);
-  fs.rmSync(files.consoleFifo, { force: true });
+  for (const fifo of [files.consoleFifo, files.qemuFifo]) fs.rmSync(fifo, { force: true });
   forgetIncarnation(files);
 }
 
-/** The VM's number names its tap. A damaged vm.json must not keep anybody from destroying the VM. */
-function numberOf({ paths }: RootContext, name: VmName): number | undefined {
+/** A damaged vm.json must not keep anybody from destroying the VM; the record tells the number of its tap. */
+function configOf(files: VmFiles): VmConfig | undefined {
   try {
-    return readValidated(paths.vm(name).config, VmConfig)?.vmid;
+    return readValidated(files.config, VmConfig);
   } catch {
     return undefined;
   }

@@ -15,6 +15,7 @@ import { endQemu } from './end-qemu.ts';
 import { launchQemu, QemuEndedError } from './launch.ts';
 import { loggersPrefix } from './loggers.ts';
 import { withFreePort } from './ports.ts';
+import { assertProtected, protect, unprotect } from './protection.ts';
 import { openQemuLog } from './qemu-log.ts';
 import { assertReachable, becomeUser } from './qemu-user.ts';
 import { releaseStart, type StartContext } from './start-context.ts';
@@ -37,6 +38,12 @@ export const START_STEPS: readonly Step<StartContext>[] = [
       assertReachable(user, files.directory);
     },
     undo: ({ files }) => removeTree(files.run),
+  },
+  {
+    // Before the tap: rules go by its name, so that its first frame meets them.
+    name: 'network guard',
+    do: ({ config }) => protect(config),
+    undo: ({ config }) => unprotect(config),
   },
   {
     name: 'tap',
@@ -74,7 +81,7 @@ export const START_STEPS: readonly Step<StartContext>[] = [
   },
   {
     name: 'guest',
-    async do({ qmp, name }) {
+    async do({ qmp, name, config }) {
       if (qmp === undefined) throw new ProvisionerError(`VM ${name}: no monitor to continue it by`);
       // The balloon reports what the guest uses only while it is polled (QEMU, docs/interop/virtio-balloon-stats).
       await qmp.execute('qom-set', {
@@ -82,6 +89,7 @@ export const START_STEPS: readonly Step<StartContext>[] = [
         property: 'guest-stats-polling-interval',
         value: 2,
       });
+      await assertProtected(config);
       await qmp.execute('cont');
     },
   },

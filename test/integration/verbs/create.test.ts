@@ -159,11 +159,12 @@ test('QEMU runs without privileges, in a sandbox, in a session of its own', () =
 
 test('QEMU and its console logger hold nothing of the command that started them', () => {
   // That the command's pipes reached their end is what `done` has waited for.
-  const { qemuLog, consoleFifo } = sandbox.files('web1');
+  const { qemuFifo, consoleFifo } = sandbox.files('web1');
+  const words = `${qemuFifo} (deleted)`;
   const pid = sandbox.pid('web1');
   assert.deepEqual(
     [0, 1, 2].map((fd) => fs.readlinkSync(`/proc/${pid}/fd/${fd}`)),
-    ['/dev/null', qemuLog, qemuLog],
+    ['/dev/null', words, words],
   );
   const files = fs.readdirSync(`/proc/${pid}/fd`).map((fd) => link(`/proc/${pid}/fd/${fd}`));
   assert.ok(files.includes(consoleFifo));
