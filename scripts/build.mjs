@@ -64,6 +64,8 @@ export const COMMANDS = [
     'metrics',
     'guest-exec',
     'update-gecos',
+    'gc',
+    'resume',
   ].map((verb) => `blockhost-vm-${verb}`),
   'blockhost-build-template',
   'blockhost-provisioner-detect',
@@ -82,6 +84,9 @@ export async function buildProgram() {
     plugins: [lazyLibraries()],
   });
   fs.chmodSync(file, 0o755);
+  fs.cpSync(path.join(root, 'python', 'store_helper'), path.join(dist, 'store_helper'), {
+    recursive: true,
+  });
   for (const name of COMMANDS) {
     const link = path.join(dist, 'bin', name);
     fs.rmSync(link, { force: true });

@@ -43,7 +43,13 @@ export async function createVm(host: Host, spec: CreateSpec): Promise<CreateResu
     await recover(host, spec.name);
     await assertNameFree(host, spec.name);
     const template = await takeTemplate(host, spec);
-    const create: CreateContext = { host, spec, template, allocation: { vmid: 0, ip: '', ipv6: '' }, ip: '' };
+    const create: CreateContext = {
+      host,
+      spec,
+      template,
+      allocation: { vmid: 0, ip: '', ipv6: '' },
+      ip: '',
+    };
     const journal = new Journal(host, spec.name, 'create');
     try {
       await journaled(journal, () => runSteps(CREATE_STEPS, create, host));
