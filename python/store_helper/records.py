@@ -38,15 +38,11 @@ class Records:
         return list(self._whole()["vms"].values())
 
     def _whole(self) -> dict:
-        """Reading takes no lock unless a record of ours is missing, or the file cannot be read."""
+        """Reading takes no lock unless a record of ours is not as we left it, or the file is torn."""
         try:
             database = self._db.read(patience=0.2)
             ledger = self._db.ledger.load()
-            lost = any(
-                entry["state"] != "reserved" and name not in database["vms"]
-                for name, entry in ledger.vms.items()
-            )
-            if not lost:
+            if all(agrees(database["vms"].get(name), e) for name, e in ledger.vms.items()):
                 return database
         except ValueError:
             pass
@@ -262,6 +258,14 @@ class Turn:
 
     def __exit__(self, *error) -> None:
         self._lock.__exit__(*error)
+
+
+def agrees(record: dict | None, entry: dict) -> bool:
+    if entry["state"] == "reserved":
+        return record is None
+    if record is None:
+        return False
+    return (record.get("vmid"), record.get("status")) == (entry["vmid"], entry["state"])
 
 
 def days_until(moment: str) -> int:
