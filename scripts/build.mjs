@@ -71,6 +71,10 @@ export const COMMANDS = [
   'blockhost-provisioner-detect',
 ];
 
+/** Said by the program itself: finding out before it runs would cost every call another process. */
+const TOO_OLD =
+  "if(parseInt(process.versions.node)<20){console.error('blockhost-qemu: Node '+process.versions.node+' is too old; install Node 20 or later');process.exit(1)}";
+
 export async function buildProgram() {
   const dist = path.join(root, 'dist');
   const file = path.join(dist, 'blockhost-qemu.cjs');
@@ -79,7 +83,7 @@ export async function buildProgram() {
     ...common,
     entryPoints: ['src/cli/main.ts'],
     outfile: file,
-    banner: { js: '#!/usr/bin/env node' },
+    banner: { js: `#!/usr/bin/env node\n${TOO_OLD}` },
     define: { PROGRAM_VERSION: JSON.stringify(version) },
     plugins: [lazyLibraries()],
   });
