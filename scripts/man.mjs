@@ -49,7 +49,10 @@ async function writePages(directory) {
   fs.mkdirSync(directory, { recursive: true });
   for (const command of COMMANDS) {
     const program = path.join(root, 'dist', 'bin', command);
-    const help = execFileSync(program, ['--help'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 2] });
+    const help = execFileSync(program, ['--help'], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 2],
+    });
     fs.writeFileSync(path.join(directory, `${command}.1`), manPage(command, help));
   }
 }
