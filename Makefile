@@ -1,6 +1,6 @@
 # The front door: everything a user or a maintainer does starts here.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lab lab-shell check fix bench build clean deps
+.PHONY: help demo test lab lab-shell check fix bench build deb clean deps
 NODE_STAMP := node_modules/.stamp
 
 help: ## this list
@@ -37,6 +37,10 @@ bench: build ## measure against raw QEMU and write build/bench.json
 
 build: $(NODE_STAMP) ## bundle the program into dist/
 	@node scripts/build.mjs
+
+deb: ## the Debian package, into build/
+	@scripts/install-deps deb
+	@./build-deb.sh
 
 clean: ## remove what was built here; caches in ~/.cache/blockhost-qemu stay
 	rm -rf dist build

@@ -64,10 +64,16 @@ export const COMMANDS = [
     'metrics',
     'guest-exec',
     'update-gecos',
+    'gc',
+    'resume',
   ].map((verb) => `blockhost-vm-${verb}`),
   'blockhost-build-template',
   'blockhost-provisioner-detect',
 ];
+
+/** Said by the program itself: finding out before it runs would cost every call another process. */
+const TOO_OLD =
+  "if(parseInt(process.versions.node)<20){console.error('blockhost-qemu: Node '+process.versions.node+' is too old; install Node 20 or later');process.exit(1)}";
 
 export async function buildProgram() {
   const dist = path.join(root, 'dist');
@@ -77,11 +83,14 @@ export async function buildProgram() {
     ...common,
     entryPoints: ['src/cli/main.ts'],
     outfile: file,
-    banner: { js: '#!/usr/bin/env node' },
+    banner: { js: `#!/usr/bin/env node\n${TOO_OLD}` },
     define: { PROGRAM_VERSION: JSON.stringify(version) },
     plugins: [lazyLibraries()],
   });
   fs.chmodSync(file, 0o755);
+  fs.cpSync(path.join(root, 'python', 'store_helper'), path.join(dist, 'store_helper'), {
+    recursive: true,
+  });
   for (const name of COMMANDS) {
     const link = path.join(dist, 'bin', name);
     fs.rmSync(link, { force: true });

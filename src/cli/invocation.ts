@@ -6,6 +6,8 @@ export interface Verb {
   summary: string;
   /** `root`: called by root it stays root, on a BlockHost host too. Others leave that to the root side. */
   privileges?: 'root';
+  /** It goes by bridge, addresses and days that BlockHost's db.yaml may name. */
+  needsSettings?: true;
   /** Adds arguments, options and examples. */
   declare(command: Command): void;
   /** @returns the exit code. Failures are thrown. */

@@ -29,8 +29,14 @@ export async function runVerb(
     const parsed = await parse(name, command, argv);
     if (parsed.done) return 0;
     verbose = parsed.options.verbose === true;
-    const { privileges } = parsed.verb;
-    const host = await makeHost({ out, verbose, signal: abort.signal, privileges });
+    const { privileges, needsSettings } = parsed.verb;
+    const host = await makeHost({
+      out,
+      verbose,
+      signal: abort.signal,
+      privileges,
+      needsSettings: needsSettings === true,
+    });
     paths = host.paths;
     return await parsed.verb.run({
       args: parsed.args,

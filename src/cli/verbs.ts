@@ -46,6 +46,14 @@ export const VERBS: Record<string, Entry> = {
     summary: 'power every running VM off',
     load: () => import('./verbs/stop-all.ts'),
   },
+  gc: {
+    summary: 'suspend VMs that have expired, destroy those suspended for long',
+    load: () => import('./verbs/gc.ts'),
+  },
+  resume: {
+    summary: 'start a VM that gc has suspended',
+    load: () => import('./verbs/resume.ts'),
+  },
   detect: {
     summary: 'exit with 0 when this host can run VMs with QEMU',
     load: () => import('./verbs/detect.ts'),

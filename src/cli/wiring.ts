@@ -6,6 +6,7 @@ import { splitOff } from '../root/split.ts';
 import { EmbeddedStore } from '../store/embedded.ts';
 import type { Host, RootContext } from '../vm/host.ts';
 import type { RootSide } from '../vm/root-side.ts';
+import { blockhostOf } from './blockhost.ts';
 import type { Output, Verb } from './invocation.ts';
 
 export interface WiringOptions {
@@ -13,11 +14,13 @@ export interface WiringOptions {
   verbose: boolean;
   signal: AbortSignal;
   privileges: Verb['privileges'];
+  /** Whether the verb goes by what BlockHost's db.yaml says. */
+  needsSettings: boolean;
 }
 
 /** Puts together what the verbs work with. */
 export async function makeHost(options: WiringOptions): Promise<Host> {
-  const { out, verbose, signal, privileges } = options;
+  const { out, verbose, signal, privileges, needsSettings } = options;
   const config = await loadConfig(process.env, privileges === 'root' ? 'own' : undefined);
   const context: RootContext = {
     ...config,
@@ -29,7 +32,8 @@ export async function makeHost(options: WiringOptions): Promise<Host> {
   };
   // First of all, since it may change who this process is.
   const root = rootOf(context);
-  return { ...context, root, store: new EmbeddedStore(config.paths.records) };
+  const store = new EmbeddedStore(config.paths.records);
+  return { ...context, root, store, ...(await blockhostOf(config, needsSettings)) };
 }
 
 function rootOf(context: RootContext): RootSide {

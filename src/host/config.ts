@@ -57,12 +57,20 @@ const ConfigFile = z.strictObject({
   /** Seconds `create` waits for the guest agent and the user account. */
   ready_timeout: z._default(z.int().check(z.gte(1), z.lte(3600)), 180),
   default_expiry_days: z._default(z.int().check(z.gte(0)), 30),
+  /** Days `gc` leaves a suspended VM alone before it is destroyed. */
+  gc_grace_days: z._default(z.int().check(z.gte(0)), 7),
+  /** Whose records: BlockHost's database, or a file of our own. */
+  store: z._default(z.enum(['auto', 'blockhost', 'embedded']), 'auto'),
+  /** Where BlockHost keeps its configuration. */
+  blockhost_dir: z._default(z.string().check(z.startsWith('/')), '/etc/blockhost'),
 });
 
 export type Settings = z.infer<typeof ConfigFile>;
 
 export interface Config {
   settings: Settings;
+  /** Keys that stand in the configuration file: no default found elsewhere replaces them. */
+  given: ReadonlySet<string>;
   paths: Paths;
   role: Role;
 }
@@ -78,7 +86,7 @@ export async function loadConfig(
   env: NodeJS.ProcessEnv = process.env,
   setting?: Settings['root'],
 ): Promise<Config> {
-  const settings = await readSettings(env);
+  const { settings, given } = await readSettings(env);
   const role = chooseRole({
     setting: setting ?? settings.root,
     ownFolder: env.BLOCKHOST_QEMU_STATE_DIR !== undefined || settings.state_dir !== undefined,
@@ -97,7 +105,7 @@ export async function loadConfig(
     (system && state === SYSTEM_STATE ? SYSTEM_RUN : path.join(state, 'run'));
   const front = role.kind === 'own' ? state : settings.front_dir;
   const [s, r, f] = [state, run, front].map(absolute) as [string, string, string];
-  return { settings, paths: new Paths(s, r, f), role };
+  return { settings, given, paths: new Paths(s, r, f), role };
 }
 
 const SYSTEM_STATE = '/var/lib/blockhost-qemu';
@@ -108,13 +116,13 @@ function absolute(directory: string): string {
   throw new InputError(`${directory} is not an absolute path`);
 }
 
-async function readSettings(env: NodeJS.ProcessEnv): Promise<Settings> {
+async function readSettings(env: NodeJS.ProcessEnv): Promise<Pick<Config, 'settings' | 'given'>> {
   const named = env.BLOCKHOST_QEMU_CONFIG;
   const file = named ?? DEFAULT_CONFIG;
   const text = readFileIfExists(file);
   if (text === undefined) {
     if (named !== undefined) throw new InputError(`the configuration file ${file} does not exist`);
-    return z.parse(ConfigFile, {});
+    return { settings: z.parse(ConfigFile, {}), given: new Set() };
   }
   let content: unknown;
   try {
@@ -126,7 +134,9 @@ async function readSettings(env: NodeJS.ProcessEnv): Promise<Settings> {
     });
   }
   const result = z.safeParse(ConfigFile, content);
-  if (result.success) return result.data;
+  if (result.success) {
+    return { settings: result.data, given: new Set(Object.keys(content as object)) };
+  }
   throw new InputError(`${file}: ${describeMismatch(result.error, content)}`);
 }
 

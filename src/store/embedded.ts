@@ -17,7 +17,10 @@ const Database = z.looseObject({
   allocated_ipv6: z.array(z.string()),
   /** Ours: numbers and addresses taken for VMs that have no record yet, so that only their taker frees them. */
   reservations: z._default(
-    z.record(z.string(), z.object({ vmid: z.int(), ip: z.string() })),
+    z.record(
+      z.string(),
+      z.object({ vmid: z.int(), ip: z.string(), ipv6: z._default(z.string(), '') }),
+    ),
     () => ({}),
   ),
 });
@@ -78,9 +81,29 @@ export class EmbeddedStore implements Store {
 
   update(name: VmName, fields: Partial<VmRecord>): Promise<void> {
     return this.#change((database) => {
-      const record = ownRecord(database, name);
-      if (record === undefined) throw new NotFoundError(`VM ${name} has no record`);
-      database.vms[name] = { ...record, ...fields };
+      database.vms[name] = { ...existing(database, name), ...fields };
+    });
+  }
+
+  suspend(name: VmName): Promise<void> {
+    return this.#change((database) => {
+      const record = existing(database, name);
+      if (record.status === 'suspended') return;
+      const suspended_at = new Date().toISOString().replace('Z', '+00:00');
+      database.vms[name] = { ...record, status: 'suspended', suspended_at };
+    });
+  }
+
+  activate(name: VmName, expiresAt?: string): Promise<void> {
+    return this.#change((database) => {
+      const { suspended_at: _, ...record } = existing(database, name);
+      const later =
+        expiresAt !== undefined && Date.parse(expiresAt) > Date.parse(record.expires_at);
+      database.vms[name] = {
+        ...(record as VmRecord),
+        status: 'active',
+        ...(later ? { expires_at: expiresAt } : {}),
+      };
     });
   }
 
@@ -130,9 +153,15 @@ function ownRecord(database: Database, name: VmName): VmRecord | undefined {
   return Object.hasOwn(database.vms, name) ? database.vms[name] : undefined;
 }
 
+function existing(database: Database, name: VmName): VmRecord {
+  const record = ownRecord(database, name);
+  if (record === undefined) throw new NotFoundError(`VM ${name} has no record`);
+  return record;
+}
+
 function nextAllocation(database: Database, pool: AddressPool | undefined): Allocation {
   const ip = pool === undefined ? '' : lowestFree(pool, database.allocated_ips);
-  return { vmid: database.next_vmid, ip };
+  return { vmid: database.next_vmid, ip, ipv6: '' };
 }
 
 function free(database: Database, address: string | undefined): void {

@@ -26,11 +26,14 @@ export const VmRecord = z.looseObject({
 export type VmRecord = z.infer<typeof VmRecord>;
 
 /** The numbers a VM gets before it exists. */
-export interface Allocation {
-  vmid: number;
+export const Allocation = z.object({
+  vmid: z.int(),
   /** Empty when the VM's address is not ours to give: user networking, DHCP. */
-  ip: string;
-}
+  ip: z.string(),
+  /** Empty where nobody gave this host a prefix. */
+  ipv6: z.string(),
+});
+export type Allocation = z.infer<typeof Allocation>;
 
 export interface AddressPool {
   /** An IPv4 network whose first three octets are the pool's, contract §3. */
@@ -56,6 +59,13 @@ export interface Store {
   register(record: VmRecord): Promise<void>;
   /** Changes fields of a record; the rest stays. @throws NotFoundError */
   update(name: VmName, fields: Partial<VmRecord>): Promise<void>;
-  /** The VM is gone: its record and its addresses go too. Doing it twice is harmless. */
+  /** The VM is off because it expired. Doing it twice keeps the first time. @throws NotFoundError */
+  suspend(name: VmName): Promise<void>;
+  /** The VM runs again; a later expiry is taken, an earlier one never. @throws NotFoundError */
+  activate(name: VmName, expiresAt?: string): Promise<void>;
+  /**
+   * The VM is gone, and its addresses are free. BlockHost keeps the record as destroyed, else it goes too.
+   * Doing it twice is harmless.
+   */
   remove(name: VmName): Promise<void>;
 }

@@ -3,7 +3,6 @@ import type { Allocation } from '../store/record.ts';
 import { type CreateSpec, diskBytes } from './create-spec.ts';
 import type { Host } from './host.ts';
 import type { CreateFiles } from './root-side.ts';
-import { userDataOf } from './seed-content.ts';
 import type { ChosenTemplate } from './template-choice.ts';
 
 type Pool = Settings['ip_pool'];
@@ -15,6 +14,9 @@ export interface RequestParts {
   /** Loopback port for ssh with user networking. */
   port: number;
   pool: Pool;
+  userData: string;
+  /** With an IPv6 address: where its packets go. */
+  ipv6Gateway: string;
 }
 
 /** What the root side has to know to make a VM's files. */
@@ -30,9 +32,9 @@ export function filesRequest(parts: RequestParts): CreateFiles {
     username: spec.username,
     network:
       spec.network === 'bridge' && spec.bridge !== undefined
-        ? { mode: 'bridge', bridge: spec.bridge, ipv4: allocation.ip, ipv6: '' }
+        ? { mode: 'bridge', bridge: spec.bridge, ipv4: allocation.ip, ipv6: allocation.ipv6 }
         : { mode: 'user', ssh_port: port },
-    seed: { user_data: userDataOf(spec), ...addressing(parts) },
+    seed: { user_data: parts.userData, ...addressing(parts) },
   };
 }
 
@@ -57,7 +59,8 @@ function addressing({
   spec,
   allocation,
   pool,
-}: RequestParts): Pick<CreateFiles['seed'], 'ipv4' | 'nameservers'> {
+  ipv6Gateway,
+}: RequestParts): Pick<CreateFiles['seed'], 'ipv4' | 'ipv6' | 'nameservers'> {
   if (spec.network === 'user') {
     // The address QEMU's DHCP server would give, without waiting for it.
     const { guest, prefixLength, gateway, nameserver } = USER_NET;
@@ -67,6 +70,7 @@ function addressing({
   const prefixLength = Number(pool.network.split('/')[1]);
   return {
     ipv4: { address: allocation.ip, prefixLength, gateway: pool.gateway },
+    ...(allocation.ipv6 === '' ? {} : { ipv6: { address: allocation.ipv6, gateway: ipv6Gateway } }),
     nameservers: [pool.gateway],
   };
 }

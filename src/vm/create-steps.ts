@@ -1,25 +1,12 @@
-import type { Allocation } from '../store/record.ts';
 import type { VmConfig } from '../store/vm-config.ts';
+import type { CreateContext } from './create-context.ts';
 import { addressOf, filesRequest, poolOf } from './create-request.ts';
-import type { CreateSpec } from './create-spec.ts';
 import { endVm } from './end-vm.ts';
 import { guestAddress } from './guest-address.ts';
-import type { Host } from './host.ts';
 import { freeSshPort } from './ports.ts';
 import { waitUntilReady } from './ready.ts';
 import { newRecord } from './record.ts';
 import type { Step } from './steps.ts';
-import type { ChosenTemplate } from './template-choice.ts';
-
-export interface CreateContext {
-  host: Host;
-  spec: CreateSpec;
-  template: ChosenTemplate;
-  allocation: Allocation;
-  ip: string;
-  /** Once its files are made. */
-  config?: VmConfig;
-}
 
 export const CREATE_STEPS: readonly Step<CreateContext>[] = [
   {
@@ -36,9 +23,10 @@ export const CREATE_STEPS: readonly Step<CreateContext>[] = [
     async do(create) {
       const { host, spec, allocation, template } = create;
       const port = spec.network === 'user' ? await freeSshPort(allocation.vmid) : 0;
-      const { settings } = host;
+      const pool = host.settings.ip_pool;
+      const told = await create.site.tell(allocation, create.ip);
       create.config = await host.root.createFiles(
-        filesRequest({ spec, allocation, template, port, pool: settings.ip_pool }),
+        filesRequest({ spec, allocation, template, port, pool, ...told }),
       );
     },
     undo: ({ host, spec, allocation }) =>
@@ -66,7 +54,7 @@ export const CREATE_STEPS: readonly Step<CreateContext>[] = [
   },
   {
     name: 'record',
-    do: (create) => create.host.store.register(newRecord(create.spec, made(create), create.ip)),
+    do: (create) => create.host.store.register(newRecord(create, made(create))),
     undo: ({ host, spec }) => host.store.remove(spec.name),
   },
 ];

@@ -1,10 +1,13 @@
 import * as fs from 'node:fs';
 import { InputError } from '../errors.ts';
 import { assertBridge } from '../net/tap.ts';
+import type { Allocation } from '../store/record.ts';
 import { GiB, type VmName } from '../types.ts';
+import type { CreateContext } from './create-context.ts';
 import { addressOf, poolOf } from './create-request.ts';
+import { type CreateSite, siteOf } from './create-site.ts';
 import { type CreateSpec, checkCreateSpec, diskBytes } from './create-spec.ts';
-import { CREATE_STEPS, type CreateContext } from './create-steps.ts';
+import { CREATE_STEPS } from './create-steps.ts';
 import type { Host } from './host.ts';
 import { Journal, journaled } from './journal.ts';
 import { withVmLock } from './lock.ts';
@@ -28,9 +31,10 @@ export interface CreateResult {
 /** What `create` would do: everything is checked, nothing is changed. */
 export async function previewCreate(host: Host, spec: CreateSpec): Promise<CreateResult> {
   await check(host, spec);
+  siteOf(host, spec);
   await assertNameFree(host, spec.name);
   const allocation = await host.store.preview(poolOf(host, spec));
-  return resultOf(spec, allocation.vmid, addressOf(spec, allocation));
+  return resultOf(spec, allocation, addressOf(spec, allocation));
 }
 
 /**
@@ -39,11 +43,28 @@ export async function previewCreate(host: Host, spec: CreateSpec): Promise<Creat
  */
 export async function createVm(host: Host, spec: CreateSpec): Promise<CreateResult> {
   await check(host, spec);
+  const site = siteOf(host, spec);
+  const lock = host.blockhost?.lock();
+  try {
+    return await createLocked(host, spec, site);
+  } finally {
+    lock?.release();
+  }
+}
+
+async function createLocked(host: Host, spec: CreateSpec, site: CreateSite): Promise<CreateResult> {
   const work = async (): Promise<CreateResult> => {
     await recover(host, spec.name);
     await assertNameFree(host, spec.name);
     const template = await takeTemplate(host, spec);
-    const create: CreateContext = { host, spec, template, allocation: { vmid: 0, ip: '' }, ip: '' };
+    const create: CreateContext = {
+      host,
+      spec,
+      site,
+      template,
+      allocation: { vmid: 0, ip: '', ipv6: '' },
+      ip: '',
+    };
     const journal = new Journal(host, spec.name, 'create');
     try {
       await journaled(journal, () => runSteps(CREATE_STEPS, create, host));
@@ -51,7 +72,7 @@ export async function createVm(host: Host, spec: CreateSpec): Promise<CreateResu
       await returnTemplate(host, template);
       throw error;
     }
-    return resultOf(spec, create.allocation.vmid, create.ip);
+    return resultOf(spec, create.allocation, create.ip);
   };
   return await withVmLock(host, spec.name, 'create', work, 0);
 }
@@ -72,7 +93,8 @@ async function check(host: Host, spec: CreateSpec): Promise<void> {
 
 async function assertNameFree(host: Host, name: VmName): Promise<void> {
   const record = await host.store.get(name);
-  if (record === undefined && !fs.existsSync(host.paths.vm(name).directory)) return;
+  const gone = record === undefined || record.status === 'destroyed';
+  if (gone && !fs.existsSync(host.paths.vm(name).directory)) return;
   throw new InputError(`VM ${name} exists already`, {
     hint: `choose another name, or run destroy ${name} first`,
   });
@@ -86,12 +108,12 @@ function diskFits(spec: CreateSpec, virtualSize: number): void {
   });
 }
 
-function resultOf(spec: CreateSpec, vmid: number, ip: string): CreateResult {
+function resultOf(spec: CreateSpec, { vmid, ipv6 }: Allocation, ip: string): CreateResult {
   return {
     status: 'ok',
     vm_name: spec.name,
     ip,
-    ipv6: '',
+    ipv6,
     vmid,
     nft_token_id: spec.nftTokenId,
     username: spec.username,

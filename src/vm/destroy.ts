@@ -42,10 +42,11 @@ export async function finishDestroy(host: Host, name: VmName): Promise<void> {
 
 async function exists(host: Host, name: VmName): Promise<boolean> {
   const files = host.paths.vm(name);
+  const status = (await host.store.get(name))?.status;
   return (
     fs.existsSync(files.directory) ||
     fs.existsSync(files.run) ||
     fs.existsSync(host.paths.journal(name)) ||
-    (await host.store.get(name)) !== undefined
+    (status !== undefined && status !== 'destroyed')
   );
 }

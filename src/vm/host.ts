@@ -1,6 +1,7 @@
 import type { Config } from '../host/config.ts';
 import type { Store } from '../store/record.ts';
 import type { Report } from '../types.ts';
+import type { BlockhostSite } from './blockhost-site.ts';
 import type { RootSide } from './root-side.ts';
 import type { StepObserver } from './steps.ts';
 
@@ -21,5 +22,7 @@ export interface RootContext extends Config {
 /** What every verb works with. */
 export interface Host extends RootContext {
   store: Store;
+  /** On a host of BlockHost's: what it adds to `create`. */
+  blockhost?: BlockhostSite | undefined;
   root: RootSide;
 }

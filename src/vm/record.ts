@@ -1,16 +1,19 @@
 import type { VmRecord } from '../store/record.ts';
 import type { VmConfig } from '../store/vm-config.ts';
-import type { CreateSpec } from './create-spec.ts';
+import type { CreateContext } from './create-context.ts';
 
 const DAY_MS = 86_400_000;
 
-export function newRecord(spec: CreateSpec, config: VmConfig, ip: string): VmRecord {
+export function newRecord(
+  { spec, site, allocation, ip }: CreateContext,
+  config: VmConfig,
+): VmRecord {
   const now = Date.now();
   return {
     vm_name: spec.name,
     vmid: config.vmid,
     ip_address: ip,
-    ipv6_address: '',
+    ipv6_address: allocation.ipv6,
     expires_at: isoWithOffset(now + spec.expiryDays * DAY_MS),
     owner: spec.wallet,
     status: 'active',
@@ -18,7 +21,7 @@ export function newRecord(spec: CreateSpec, config: VmConfig, ip: string): VmRec
     purpose: '',
     wallet_address: spec.wallet,
     username: spec.username,
-    network_mode: config.network.mode,
+    network_mode: site.networkMode ?? config.network.mode,
     ...(spec.nftTokenId === null ? {} : { nft_token_id: spec.nftTokenId }),
   };
 }

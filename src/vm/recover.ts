@@ -15,9 +15,9 @@ export async function recover(host: Host, name: VmName): Promise<void> {
   const entry = readJournal(host, name);
   if (entry === undefined) return;
   host.report(`an earlier ${entry.verb} of ${name} was interrupted: cleaning up`);
+  const record = await host.store.get(name);
+  const lives = record !== undefined && record.status !== 'destroyed';
   if (entry.verb === 'start') await endVm(host, name, GRACE_MS);
-  else if (entry.verb === 'destroy' || (await host.store.get(name)) === undefined) {
-    await finishDestroy(host, name);
-  }
+  else if (entry.verb === 'destroy' || !lives) await finishDestroy(host, name);
   new Journal(host, name, entry.verb).end();
 }

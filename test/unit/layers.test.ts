@@ -74,6 +74,7 @@ test('only the program bundle spawns processes through the modules made for it',
     'host/exec.ts',
     'host/lock.ts',
     'root/split.ts',
+    'store/helper-client.ts',
     'vm/launch.ts',
   ]);
 });

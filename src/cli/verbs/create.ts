@@ -11,6 +11,7 @@ const SENTINEL = 'BLOCKHOST_RESULT: ';
 
 export const verb: Verb = {
   summary: 'create a VM and wait until its guest is ready',
+  needsSettings: true,
   declare(command) {
     command
       .argument('<name>', 'name of the VM: letters, digits, dots, underscores, dashes')

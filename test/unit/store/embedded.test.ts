@@ -13,10 +13,10 @@ const [a, b, c] = ['a', 'b', 'c'].map(parseVmName) as [never, never, never];
 
 test('numbers are never given twice, addresses only once at a time, the gateway never', async (t) => {
   const { store } = fresh(t);
-  assert.deepEqual(await store.allocate(a, pool), { vmid: 100, ip: '192.0.2.10' });
-  assert.deepEqual(await store.allocate(b, pool), { vmid: 101, ip: '192.0.2.12' });
+  assert.deepEqual(await store.allocate(a, pool), { vmid: 100, ip: '192.0.2.10', ipv6: '' });
+  assert.deepEqual(await store.allocate(b, pool), { vmid: 101, ip: '192.0.2.12', ipv6: '' });
   await store.release(a);
-  assert.deepEqual(await store.allocate(c, pool), { vmid: 102, ip: '192.0.2.10' });
+  assert.deepEqual(await store.allocate(c, pool), { vmid: 102, ip: '192.0.2.10', ipv6: '' });
 });
 
 test('an exhausted pool is said in words', async (t) => {
@@ -40,7 +40,7 @@ test('releasing twice does not free an address that somebody else has by then', 
 
 test('a preview changes nothing', async (t) => {
   const { store, file } = fresh(t);
-  assert.deepEqual(await store.preview(pool), { vmid: 100, ip: '192.0.2.10' });
+  assert.deepEqual(await store.preview(pool), { vmid: 100, ip: '192.0.2.10', ipv6: '' });
   assert.ok(!fs.existsSync(file));
 });
 

@@ -1,0 +1,1 @@
+"""Setup wizard and admin pages of the QEMU provisioner."""

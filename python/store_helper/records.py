@@ -1,0 +1,286 @@
+"""The operations of the store, each whole or not at all, also when its process is killed in between."""
+
+import ipaddress
+from datetime import datetime, timezone
+
+from database import Database
+from errors import BadInput, HelperError, NotFound
+
+
+class Records:
+    def __init__(self, config_dir: str):
+        self._db = Database(config_dir)
+
+    def operations(self) -> dict:
+        return {
+            "settings": self.settings,
+            "get": self.get,
+            "list": self.all,
+            "preview": self.preview,
+            "allocate": self.allocate,
+            "release": self.release,
+            "register": self.register,
+            "suspend": self.suspend,
+            "activate": self.activate,
+            "remove": self.remove,
+            "update": self.update,
+        }
+
+    def settings(self) -> dict:
+        """What db.yaml says; addresses as the database itself understands them."""
+        api = self._db.api
+        return {**api.config, "ip_pool": api.ip_pool, "ipv6_prefix": api.ipv6_prefix or ""}
+
+    def get(self, name: str) -> dict | None:
+        return self._whole()["vms"].get(name)
+
+    def all(self) -> list[dict]:
+        return list(self._whole()["vms"].values())
+
+    def _whole(self) -> dict:
+        """Reading takes no lock unless a record of ours is not as we left it, or the file is torn."""
+        try:
+            database = self._db.read(patience=0.2)
+            ledger = self._db.ledger.load()
+            if all(agrees(database["vms"].get(name), e) for name, e in ledger.vms.items()):
+                return database
+        except ValueError:
+            pass
+        with self._locked() as database:
+            return database
+
+    def preview(self, pool: bool, avoid: list[str]) -> dict:
+        database, api = self._db.read(), self._db.api
+        prefix = ".".join(api.ip_pool["network"].split(".")[:3])
+        taken = {*database["allocated_ips"], *avoid, api.ip_pool.get("gateway")}
+        hosts = range(api.ip_pool["start"], api.ip_pool["end"] + 1)
+        free = (f"{prefix}.{host}" for host in hosts if f"{prefix}.{host}" not in taken)
+        ip = next(free, None) if pool else ""
+        if ip is None:
+            raise self._exhausted()
+        return {"vmid": max(database["next_vmid"], self._db.ledger.load().next_vmid), "ip": ip, "ipv6": ""}
+
+    def allocate(self, name: str, pool: bool, avoid: list[str]) -> dict:
+        with self._locked() as database:
+            ledger = self._db.ledger
+            record = database["vms"].get(name)
+            if record is not None and record["status"] != "destroyed":
+                raise BadInput(f"VM {name} exists already")
+            if name in ledger.vms:
+                if ledger.vms[name]["state"] == "reserved":
+                    self._release(name)
+                ledger.vms.pop(name, None)
+            ledger.pending = {
+                "ip": list(database["allocated_ips"]),
+                "ipv6": list(database["allocated_ipv6"]),
+            }
+            ledger.save()
+            if record is not None:
+                # Frees its addresses once more, whoever has them by now: reconciling puts that right.
+                self._db.call("delete_vm", name)
+                database = self._db.reconcile()
+                ledger.pending = {
+                    "ip": list(database["allocated_ips"]),
+                    "ipv6": list(database["allocated_ipv6"]),
+                }
+                ledger.save()
+            vmid = self._vmid(database)
+            ip = self._address("ip", "allocate_ip", {*avoid, self._gateway()}) if pool else ""
+            ipv6 = self._ipv6() if pool else ""
+            ledger.vms[name] = {"state": "reserved", "vmid": vmid, "ip": ip, "ipv6": ipv6, "record": None}
+            ledger.give("ip", ip)
+            ledger.give("ipv6", ipv6)
+            ledger.next_vmid = vmid + 1
+            ledger.pending = None
+            ledger.save()
+            return {"vmid": vmid, "ip": ip, "ipv6": ipv6}
+
+    def release(self, name: str) -> None:
+        with self._locked():
+            if self._db.ledger.vms.get(name, {}).get("state") == "reserved":
+                self._release(name)
+
+    def _release(self, name: str) -> None:
+        entry = self._db.ledger.vms.pop(name)
+        self._db.ledger.save()
+        for kind, free in (("ip", "release_ip"), ("ipv6", "release_ipv6")):
+            if entry[kind] and entry[kind] not in self._db.ledger.owned(kind):
+                self._db.call(free, entry[kind])
+
+    def register(self, record: dict) -> None:
+        name = record["vm_name"]
+        with self._locked() as database:
+            known = database["vms"].get(name)
+            if known is not None:
+                raise BadInput(f"VM {name} exists already")
+            made = self._db.call(
+                "register_vm",
+                name=name,
+                vmid=record["vmid"],
+                ip=record["ip_address"],
+                ipv6=record["ipv6_address"],
+                owner=record["owner"],
+                expiry_days=days_until(record["expires_at"]),
+                purpose=record["purpose"],
+                wallet_address=record["wallet_address"],
+                username=record["username"],
+                network_mode=record["network_mode"],
+            )
+            entry = self._db.ledger.vms.setdefault(name, {"vmid": record["vmid"]})
+            entry.update(ip=record["ip_address"], ipv6=record["ipv6_address"], record=made)
+            self._settle(name, "active")
+
+    def suspend(self, name: str) -> None:
+        with self._locked() as database:
+            if self._status(database, name) == "suspended":
+                return
+            if self._status(database, name) == "destroyed":
+                raise BadInput(f"VM {name} is destroyed")
+            self._move(database, name)
+            self._db.call("mark_suspended", name)
+            self._settle(name, "suspended")
+
+    def activate(self, name: str, expires_at: str | None) -> None:
+        with self._locked() as database:
+            if self._status(database, name) == "destroyed":
+                raise BadInput(f"VM {name} is destroyed")
+            expiry = later_of(database["vms"][name]["expires_at"], expires_at)
+            self._move(database, name)
+            self._db.call("mark_active", name, expiry)
+            self._settle(name, "active")
+
+    def remove(self, name: str) -> None:
+        with self._locked() as database:
+            # A second mark_destroyed would free addresses that another VM may have by now.
+            if database["vms"].get(name, {}).get("status", "destroyed") == "destroyed":
+                return
+            self._move(database, name)
+            self._db.call("mark_destroyed", name)
+            self._settle(name, "destroyed")
+
+    def update(self, name: str, fields: dict) -> None:
+        with self._locked() as database:
+            self._status(database, name)
+            self._db.call("update_fields", name, fields)
+
+    def _locked(self):
+        return Turn(self._db)
+
+    def _status(self, database: dict, name: str) -> str:
+        record = database["vms"].get(name)
+        if record is None:
+            raise NotFound(f"VM {name} has no record")
+        return record["status"]
+
+    def _move(self, database: dict, name: str) -> None:
+        """Before the record changes: killed in between, whatever the database says then counts."""
+        record = database["vms"][name]
+        entry = self._db.ledger.vms.setdefault(name, {"record": record})
+        entry.update(state=record["status"], vmid=record["vmid"], moving=True)
+        entry.update(ip=record["ip_address"], ipv6=record["ipv6_address"] or "")
+        self._db.ledger.save()
+
+    def _settle(self, name: str, state: str) -> None:
+        """The change is made; if a foreign writer has undone it meanwhile, it is made again."""
+        entry = self._db.ledger.vms[name]
+        record = self._db.read()["vms"].get(name)
+        if record is not None and record.get("vmid") == entry["vmid"] and record["status"] == state:
+            entry["record"] = record
+        else:
+            now = datetime.now(timezone.utc).isoformat()
+            stamp = {"suspended": {"suspended_at": now}, "destroyed": {"destroyed_at": now}}
+            kept = {k: v for k, v in entry["record"].items() if not k.startswith("suspended")}
+            entry["record"] = {**kept, "status": state, **stamp.get(state, {})}
+        entry["state"] = state
+        entry.pop("moving", None)
+        self._db.ledger.give("ip", entry["ip"])
+        self._db.ledger.give("ipv6", entry["ipv6"])
+        self._db.ledger.save()
+        self._db.reconcile()
+
+    def _vmid(self, database: dict) -> int:
+        least = max(database["next_vmid"], self._db.ledger.next_vmid)
+        if not self._db.api.vmid_range:
+            return max(least, 100)
+        while True:
+            vmid = self._db.call("allocate_vmid")
+            if vmid >= least:
+                return vmid
+
+    def _gateway(self) -> str | None:
+        return self._db.api.ip_pool.get("gateway")
+
+    def _address(self, kind: str, method: str, avoid: set) -> str:
+        """
+        The lowest free one. Those it passes over stay taken: they are somebody's, just not a VM's. When it
+        fails, the next turn frees what it took, by what was noted as pending.
+        """
+        while True:
+            address = self._db.call(method)
+            if address is None:
+                raise self._exhausted()
+            if address not in self._db.ledger.owned(kind) and address not in avoid:
+                return address
+
+    def _ipv6(self) -> str:
+        prefix = self._db.api.ipv6_prefix
+        if not prefix:
+            return ""
+        network = ipaddress.IPv6Network(prefix, strict=False)
+        address = self._address("ipv6", "allocate_ipv6", {str(network[1])})
+        if ipaddress.IPv6Address(address) in network:
+            return address
+        raise HelperError(f"no free IPv6 address in {prefix}: destroy a VM")
+
+    def _exhausted(self) -> HelperError:
+        pool = self._db.api.ip_pool
+        return HelperError(
+            f"no free address in {pool['network']} from .{pool['start']} to .{pool['end']}:"
+            " destroy a VM, or widen ip_pool in db.yaml"
+        )
+
+
+class Turn:
+    """Our commands take turns, and each begins with a database that is whole."""
+
+    def __init__(self, db: Database):
+        self._db = db
+        self._lock = db.ledger.locked()
+
+    def __enter__(self) -> dict:
+        self._lock.__enter__()
+        try:
+            self._db.ledger.load()
+            return self._db.reconcile()
+        except BaseException as error:
+            self._lock.__exit__(type(error), error, error.__traceback__)
+            raise
+
+    def __exit__(self, *error) -> None:
+        self._lock.__exit__(*error)
+
+
+def agrees(record: dict | None, entry: dict) -> bool:
+    if entry["state"] == "reserved":
+        return record is None
+    if record is None:
+        return False
+    return (record.get("vmid"), record.get("status")) == (entry["vmid"], entry["state"])
+
+
+def days_until(moment: str) -> int:
+    left = parse(moment) - datetime.now(timezone.utc)
+    return round(left.total_seconds() / 86400)
+
+
+def later_of(current: str, wanted: str | None) -> datetime | None:
+    """A paid expiry is never shortened; None leaves it alone."""
+    if wanted is None or parse(wanted) <= parse(current):
+        return None
+    return parse(wanted)
+
+
+def parse(moment: str) -> datetime:
+    """A moment without an offset, as a careless writer leaves it, is taken as UTC."""
+    read = datetime.fromisoformat(moment.replace("Z", "+00:00"))
+    return read if read.tzinfo is not None else read.replace(tzinfo=timezone.utc)
