@@ -25,11 +25,15 @@ interface FilesContext {
   files: VmFiles;
   template: Template;
   user: QemuUser | undefined;
+  /** Whether the directory is ours to remove: one that was there is another VM's. */
+  made: boolean;
 }
 
 /** Makes all that a VM consists of while it is off. When it fails nothing of it is left. */
 export async function createFiles(context: RootContext, request: CreateFiles): Promise<VmConfig> {
   const { paths } = context;
+  if (fs.existsSync(paths.vm(request.name).directory))
+    throw new InputError(`VM ${request.name} exists already`);
   const template = findTemplate(paths, request.template);
   const least = template.manifest.virtualSize;
   if (request.disk_bytes < least) {
@@ -45,21 +49,27 @@ export async function createFiles(context: RootContext, request: CreateFiles): P
   const config = configOf(context, request, template);
   const user = qemuUserOf(config.qemu_uid, context.settings);
   const files = paths.vm(request.name);
-  await runSteps(FILES_STEPS, { context, request, config, files, template, user }, context);
+  await runSteps(
+    FILES_STEPS,
+    { context, request, config, files, template, user, made: false },
+    context,
+  );
   return config;
 }
 
 export const FILES_STEPS: readonly Step<FilesContext>[] = [
   {
     name: 'directory',
-    do({ files, config }) {
+    do(create) {
+      const { files, config } = create;
       fs.mkdirSync(files.directory);
+      create.made = true;
       // Everybody may pass: who observes a VM reads vm.json. Each file inside has a mode of its own.
       fs.chmodSync(files.directory, 0o711);
       writeVmConfig(files, config);
     },
-    undo({ files }) {
-      fs.rmSync(files.directory, { recursive: true, force: true });
+    undo({ files, made }) {
+      if (made) fs.rmSync(files.directory, { recursive: true, force: true });
     },
   },
   {

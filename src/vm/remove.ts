@@ -41,20 +41,23 @@ export async function removeFiles(context: RootContext, request: RemoveVm): Prom
     );
   }
   await removeRun(context, request);
-  const aside = path.join(paths.trash, `${request.name}.${randomBytes(4).toString('hex')}`);
-  try {
-    ensureDirectory(paths.trash, 0o700);
-    fs.renameSync(files.directory, aside);
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return;
-    // On a full disk not even a directory entry can be had; removing makes room.
-    if (errnoOf(error) !== 'ENOSPC' && errnoOf(error) !== 'EDQUOT') throw error;
-    return await removeTree(files.directory);
-  }
+  if (fs.existsSync(files.directory)) await setAside(files.directory, paths.trash);
   // What an earlier removal left when it was interrupted goes with it.
-  for (const name of fs.readdirSync(paths.trash)) {
+  for (const name of fs.existsSync(paths.trash) ? fs.readdirSync(paths.trash) : []) {
     const directory = path.join(paths.trash, name);
     await (context.inHaste === true ? removeSoon(directory, HASTE_MS) : removeTree(directory));
+  }
+}
+
+async function setAside(directory: string, trash: string): Promise<void> {
+  const name = `${path.basename(directory)}.${randomBytes(4).toString('hex')}`;
+  try {
+    ensureDirectory(trash, 0o700);
+    fs.renameSync(directory, path.join(trash, name));
+  } catch (error) {
+    // On a full disk not even a directory entry can be had; removing makes room.
+    if (errnoOf(error) !== 'ENOSPC' && errnoOf(error) !== 'EDQUOT') throw error;
+    await removeTree(directory);
   }
 }
 

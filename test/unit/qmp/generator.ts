@@ -1,3 +1,5 @@
+import { Random } from '../../support/random.ts';
+
 /** Pieces of the protocols, so that chance comes near to what would be believed. */
 const WORDS = [
   'return',
@@ -50,34 +52,8 @@ const TOKENS = [
   '\\u',
 ];
 
-/** Random bytes and values that a seed gives again (mulberry32). */
-export class Generator {
-  #state: number;
-
-  constructor(seed: number) {
-    this.#state = seed >>> 0;
-  }
-
-  next(): number {
-    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
-    let t = this.#state;
-    t = Math.imul(t ^ (t >>> 15), t | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  }
-
-  below(limit: number): number {
-    return Math.floor(this.next() * limit);
-  }
-
-  chance(probability: number): boolean {
-    return this.next() < probability;
-  }
-
-  pick<T>(from: readonly T[]): T {
-    return from[this.below(from.length)] as T;
-  }
-
+/** Random bytes and values that a seed gives again. */
+export class Generator extends Random {
   /** A JSON value; objects use the protocols' own keys. */
   value(depth: number): unknown {
     const size = this.below(5);
