@@ -67,7 +67,8 @@ export async function run(
     env: { ...options.env, LC_ALL: 'C' },
     maxBuffer: 64 * 1024 * 1024,
     ...(options.input === undefined ? { stdin: 'ignore' as const } : { input: options.input }),
-    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    // Not the caller's folder, which may be closed to this user, or go away: paths in argv are absolute.
+    cwd: options.cwd ?? '/',
     ...(options.signal === undefined ? {} : { cancelSignal: options.signal }),
     timeout: options.timeoutMs ?? 60_000,
     ...(options.onLine === undefined ? {} : { buffer: true }),

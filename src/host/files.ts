@@ -78,12 +78,16 @@ export function readJsonIfExists(file: string): unknown {
   }
 }
 
-/** Makes a directory (and its parents) unless it is there already; the mode is that of the last one. */
+/**
+ * Makes a directory unless it is there already. Parents that are missing can be passed by everybody; the mode is
+ * that of the last one.
+ */
 export function ensureDirectory(
   directory: string,
   mode = 0o755,
   owner?: { uid: number; gid: number },
 ): void {
+  fs.mkdirSync(path.dirname(directory), { recursive: true, mode: 0o755 });
   if (fs.mkdirSync(directory, { recursive: true, mode }) !== undefined)
     fs.chmodSync(directory, mode);
   if (owner !== undefined) fs.chownSync(directory, owner.uid, owner.gid);

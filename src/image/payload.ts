@@ -55,7 +55,7 @@ export function templatePackages(
   const files = names
     .filter((name) => name.endsWith('.deb'))
     .sort()
-    .map((name) => path.join(packagesDir ?? '', name));
+    .map((name) => path.resolve(packagesDir ?? '', name));
   if (files.length === 0 && requirePackages) {
     throw new InputError(`there are no packages in ${packagesDir ?? 'the packages folder'}`, {
       hint: 'put libpam-web3 and the engine’s libpam-web3 package there',

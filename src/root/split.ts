@@ -42,6 +42,8 @@ export function dropTo(account: Account, user: string): void {
   process.setgid?.(account.gid);
   process.setuid?.(account.uid);
   process.env.HOME = account.home;
+  // Root's own folders are closed now: a search that comes by one would end with EACCES.
+  process.env.PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 }
 
 /** Answers requests from stdin, a line each, in order, until its end. */

@@ -1,0 +1,3 @@
+import { testVerbs } from '../suite/verbs.ts';
+
+testVerbs({ as: (argv) => argv, who: 'root' });
