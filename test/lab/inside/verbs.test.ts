@@ -3,9 +3,9 @@ import * as fs from 'node:fs';
 import { test } from 'node:test';
 import { run } from '../../../src/host/exec.ts';
 import { poll } from '../../../src/host/time.ts';
-import { tinyGuest } from '../../support/tiny-guest/build.ts';
+import { TINY, tinyTemplate } from './support/tiny-template.ts';
 
-// As root, with the settings of a new host: systemd scopes and QEMU's user network.
+// As root on a host without BlockHost, with the settings found by default: systemd scopes, QEMU's user network.
 
 const TIMEOUT = { timeoutMs: 300_000 };
 const vm = async (verb: string, ...args: string[]): Promise<string> =>
@@ -29,8 +29,10 @@ async function scopeIsGone(): Promise<void> {
 }
 
 test('create: QEMU is in a scope of its own, as no user of the host', async () => {
-  const tiny = ['--image', await tinyGuest(), '--memory', '128', '--disk', '1'];
-  assert.match(await vm('create', ...tiny, '--apply'), /^BLOCKHOST_RESULT: .*"status":"ok"/);
+  fs.mkdirSync('/etc/blockhost-qemu');
+  fs.writeFileSync('/etc/blockhost-qemu/config.yaml', 'root: own\n');
+  await tinyTemplate();
+  assert.match(await vm('create', ...TINY, '--apply'), /^BLOCKHOST_RESULT: .*"status":"ok"/);
   assert.equal(await scopeState(), 'active');
   assert.ok(inScope().includes('qemu-system-x86'), inScope().join());
   const { uid } = fs.statSync('/var/lib/blockhost-qemu/vms/web1/disk.qcow2');
