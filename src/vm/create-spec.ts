@@ -3,6 +3,7 @@ import * as os from 'node:os';
 import { InputError } from '../errors.ts';
 import type { Settings } from '../host/config.ts';
 import { GiB, MiB, quote, type VmName } from '../types.ts';
+import { checkExtras, type Extras } from './extras.ts';
 
 /** What a caller asks of `create`; checked by `checkCreateSpec`. */
 export interface CreateSpec {
@@ -25,6 +26,7 @@ export interface CreateSpec {
   /** Replaces the user-data we would render. */
   cloudInitContent: string | undefined;
   sshKeys: string[];
+  extras?: Extras;
 }
 
 export const DEFAULT_DISK_GB = 20;
@@ -52,6 +54,7 @@ export async function checkCreateSpec(spec: CreateSpec): Promise<void> {
   if (spec.bridge !== undefined && !/^[a-zA-Z0-9][a-zA-Z0-9._-]{0,14}$/.test(spec.bridge)) {
     throw new InputError(`${quote(spec.bridge)} is not a valid name of a bridge`);
   }
+  checkExtras(spec);
   const cpus = os.availableParallelism();
   within('--cpu', spec.vcpus, 1, cpus, `this host has ${cpus}`);
   const total = await hostMemoryMb();
