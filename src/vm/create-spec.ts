@@ -55,10 +55,7 @@ export async function checkCreateSpec(spec: CreateSpec): Promise<void> {
     throw new InputError(`${quote(spec.bridge)} is not a valid name of a bridge`);
   }
   checkExtras(spec);
-  const cpus = os.availableParallelism();
-  within('--cpu', spec.vcpus, 1, cpus, `this host has ${cpus}`);
-  const total = await hostMemoryMb();
-  within('--memory', spec.memoryMb, MIN_MEMORY_MB, total, `this host has ${total} MB`);
+  await checkSizes(spec.vcpus, spec.memoryMb);
   within('--disk', spec.diskGb ?? DEFAULT_DISK_GB, 1, MAX_DISK_GB, 'in GB');
   within('--expiry-days', spec.expiryDays, 0, 36_500, 'a hundred years');
   if (spec.network === 'bridge' && spec.bridge === undefined) {
@@ -66,6 +63,14 @@ export async function checkCreateSpec(spec: CreateSpec): Promise<void> {
       hint: 'name it with --bridge, or set bridge in the configuration',
     });
   }
+}
+
+/** @throws InputError naming the option and what this host has. */
+export async function checkSizes(vcpus: number, memoryMb: number): Promise<void> {
+  const cpus = os.availableParallelism();
+  within('--cpu', vcpus, 1, cpus, `this host has ${cpus}`);
+  const total = await hostMemoryMb();
+  within('--memory', memoryMb, MIN_MEMORY_MB, total, `this host has ${total} MB`);
 }
 
 /** Bytes of the VM's disk, given the size of what it starts from. */
