@@ -24,9 +24,16 @@ const Info = z.object({
   ),
 });
 
-/** Also of a disk that a running QEMU has open. */
+/** Also of a disk that a running QEMU has open. `qemu-img info` opens no backing file. */
 export async function listSnapshots(chain: DiskChain): Promise<ImageSnapshot[]> {
-  const { stdout } = await qemuImg(chain, ['info', '--output=json', '-U', imageName(chain)]);
+  const { stdout } = await qemuImg(chain, [
+    'info',
+    '--output=json',
+    '-U',
+    '-f',
+    'qcow2',
+    chain.file,
+  ]);
   const { snapshots = [] } = z.parse(Info, JSON.parse(stdout));
   return snapshots.map((snapshot) => ({
     name: snapshot.name,

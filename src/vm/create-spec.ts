@@ -54,7 +54,7 @@ export async function checkCreateSpec(spec: CreateSpec): Promise<void> {
   if (spec.bridge !== undefined && !/^[a-zA-Z0-9][a-zA-Z0-9._-]{0,14}$/.test(spec.bridge)) {
     throw new InputError(`${quote(spec.bridge)} is not a valid name of a bridge`);
   }
-  checkExtras(spec);
+  if (spec.extras !== undefined) checkExtras(spec.extras, spec.network);
   await checkSizes(spec.vcpus, spec.memoryMb);
   within('--disk', spec.diskGb ?? DEFAULT_DISK_GB, 1, MAX_DISK_GB, 'in GB');
   within('--expiry-days', spec.expiryDays, 0, 36_500, 'a hundred years');

@@ -3,7 +3,6 @@ import * as net from 'node:net';
 import { InputError } from '../errors.ts';
 import type { Forward, Segment } from '../store/vm-config.ts';
 import { GiB, quote } from '../types.ts';
-import type { CreateSpec } from './create-spec.ts';
 
 /** What a VM can have beyond a disk and a card; all of it optional. */
 export interface Extras {
@@ -83,8 +82,7 @@ export function parseExtraDisk(text: string): WantedDisk {
 }
 
 /** @throws InputError naming what does not go together. */
-export function checkExtras({ extras, network }: CreateSpec): void {
-  if (extras === undefined) return;
+export function checkExtras(extras: Extras, network: 'user' | 'bridge'): void {
   assertDistinct(extras.forwards);
   if (extras.forwards.length > 0 && network !== 'user') {
     throw new InputError('--forward is for user networking only', {
