@@ -13,7 +13,9 @@ const write = (text: string) => sandbox.sh('web1', `echo ${text} >/data/note; sy
 async function up(): Promise<void> {
   await sandbox.ok('start', ['web1']);
   const answers = async (): Promise<true | undefined> =>
-    (await sandbox.run('guest-exec', ['web1', 'mountpoint /data'])).code === 0 ? true : undefined;
+    (await sandbox.run('guest-exec', ['web1', 'grep -q " /data " /proc/mounts'])).code === 0
+      ? true
+      : undefined;
   assert.ok(
     await poll(answers, { deadlineMs: 90_000, everyMs: 200 }),
     'the guest does not come up',
