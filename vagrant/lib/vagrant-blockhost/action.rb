@@ -9,9 +9,9 @@ module VagrantPlugins
     # What each action of Vagrant's is made of. Vagrant's own middleware does what is not ours: boxes,
     # validation, provisioning, folders, host name, waiting for ssh.
     module Action
-      include Vagrant::Action::Builtin
-
       class << self
+        include Vagrant::Action::Builtin
+
         def action_up
           build do |b|
             b.use Call, IsState, :not_created do |env, b2|

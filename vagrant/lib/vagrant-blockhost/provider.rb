@@ -26,7 +26,7 @@ module VagrantPlugins
       end
 
       def initialize(machine)
-        super()
+        super
         @machine = machine
       end
 
