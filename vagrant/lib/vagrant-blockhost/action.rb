@@ -14,14 +14,14 @@ module VagrantPlugins
 
         def action_up
           build do |b|
+            b.use Call, IsState, :interrupted do |env, b2|
+              b2.use CleanUp if env[:result]
+            end
             b.use Call, IsState, :not_created do |env, b2|
               b2.use HandleBox if env[:result]
             end
             b.use ConfigValidate
             b.use StateKnown
-            b.use Call, IsState, :interrupted do |env, b2|
-              b2.use CleanUp if env[:result]
-            end
             b.use action_start
           end
         end
