@@ -43,6 +43,7 @@ module VagrantPlugins
         def action_boot
           build do |b|
             b.use Provision
+            b.use OwnSshPort
             b.use EnvSet, port_collision_repair: true, port_collision_port_check: PortCheck
             b.use HandleForwardedPortCollisions
             b.use FolderTypes

@@ -11,6 +11,10 @@ module VagrantPlugins
       DEFAULT_SSH = { guest: 22, host: 2222 }.freeze
       DEFAULT_MASK = "255.255.255.0"
 
+      def self.default_ssh?(options)
+        options[:id] == "ssh" && DEFAULT_SSH.all? { |key, value| options[key] == value }
+      end
+
       def initialize(networks, config)
         @networks = networks
         @config = config
@@ -76,7 +80,7 @@ module VagrantPlugins
 
       def forwarded_ports
         of(:forwarded_port).reject do |options|
-          options[:disabled] || (options[:id] == "ssh" && DEFAULT_SSH.all? { |key, value| options[key] == value })
+          options[:disabled] || NetworkPlan.default_ssh?(options)
         end
       end
 

@@ -3,6 +3,7 @@
 require "vagrant/util/is_port_open"
 
 require_relative "../errors"
+require_relative "../network_plan"
 
 module VagrantPlugins
   module Blockhost
@@ -43,6 +44,21 @@ module VagrantPlugins
 
         def call(_env)
           raise Errors::ActionNotSupported, action: @name
+        end
+      end
+
+      # Vagrant's rule for ssh is not used: left in place, it would be corrected to some other port, and then
+      # look like one that the Vagrantfile asks for.
+      class OwnSshPort
+        def initialize(app, _env)
+          @app = app
+        end
+
+        def call(env)
+          env[:machine].config.vm.networks.each do |type, options|
+            options[:disabled] = true if type == :forwarded_port && NetworkPlan.default_ssh?(options)
+          end
+          @app.call(env)
         end
       end
 
