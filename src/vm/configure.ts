@@ -2,10 +2,11 @@ import { ProvisionerError } from '../errors.ts';
 import { type Forward, readVmConfig, type VmConfig, writeVmConfig } from '../store/vm-config.ts';
 import type { VmName } from '../types.ts';
 import { checkSizes } from './create-spec.ts';
-import { processesOf } from './end.ts';
+import { processesOf } from './end-qemu.ts';
 import { assertDistinct } from './extras.ts';
 import type { Host } from './host.ts';
 import { withVmLock } from './lock.ts';
+import { assertOwnHost } from './own-host.ts';
 import { recover } from './recover.ts';
 
 /** What a VM that is off can be changed to; undefined stays as it is. */
@@ -18,6 +19,7 @@ export interface Changes {
 
 /** Changes what the next start makes of a VM. @returns the keys of vm.json that are different now. */
 export function configureVm(host: Host, name: VmName, changes: Changes): Promise<string[]> {
+  assertOwnHost(host, 'configure');
   return withVmLock(host, name, 'configure', async () => {
     await recover(host, name);
     const files = host.paths.vm(name);

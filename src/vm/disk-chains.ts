@@ -27,5 +27,5 @@ export function disksOf(host: Host, files: VmFiles, config: VmConfig): [VmDisk, 
 function becomeOwner(disk: string): string[] {
   if (process.getuid?.() !== 0) return becomeUser(undefined);
   const { uid, gid } = fs.statSync(disk);
-  return becomeUser(uid === 0 ? undefined : { uid, gid, groups: [] });
+  return becomeUser(uid === 0 ? undefined : { uid, gid, groups: [], accessGid: gid });
 }

@@ -5,13 +5,15 @@ import { flatten } from '../image/snapshots.ts';
 import { readVmConfig } from '../store/vm-config.ts';
 import { quote, type VmName } from '../types.ts';
 import { disksOf } from './disk-chains.ts';
-import { processesOf } from './end.ts';
+import { processesOf } from './end-qemu.ts';
 import type { Host } from './host.ts';
 import { withVmLock } from './lock.ts';
+import { assertOwnHost } from './own-host.ts';
 import { recover } from './recover.ts';
 
 /** Writes the VM's disk as a qcow2 image that stands alone. An existing file is never replaced. */
 export function exportVm(host: Host, name: VmName, file: string): Promise<void> {
+  assertOwnHost(host, 'export');
   return withVmLock(host, name, 'export', async () => {
     await recover(host, name);
     const files = host.paths.vm(name);

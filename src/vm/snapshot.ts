@@ -5,10 +5,11 @@ import { withQmp } from '../qmp/with-qmp.ts';
 import { readVmConfig } from '../store/vm-config.ts';
 import { quote, type VmName } from '../types.ts';
 import { disksOf, type VmDisk } from './disk-chains.ts';
-import { processesOf } from './end.ts';
+import { processesOf } from './end-qemu.ts';
 import { withFrozenGuest } from './freeze.ts';
 import type { Host } from './host.ts';
 import { withVmLock } from './lock.ts';
+import { assertOwnHost } from './own-host.ts';
 import { recover } from './recover.ts';
 
 export interface SnapshotResult {
@@ -18,6 +19,7 @@ export interface SnapshotResult {
 
 /** Snapshots of all disks of a VM, oldest first; those that not every disk has are left out. */
 export async function snapshotsOf(host: Host, name: VmName): Promise<ImageSnapshot[]> {
+  assertOwnHost(host, 'snapshot');
   const files = host.paths.vm(name);
   const [first, ...more] = disksOf(host, files, readVmConfig(name, files));
   const lists = await Promise.all(more.map(({ chain }) => listSnapshots(chain)));
@@ -79,6 +81,7 @@ function change<T>(
   verb: string,
   work: (disks: readonly VmDisk[], running: boolean) => Promise<T>,
 ): Promise<T> {
+  assertOwnHost(host, 'snapshot');
   return withVmLock(host, name, verb, async () => {
     await recover(host, name);
     const files = host.paths.vm(name);

@@ -7,7 +7,6 @@ import {
   parseForward,
   parseSegment,
 } from '../../vm/extras.ts';
-import type { Host } from '../../vm/host.ts';
 import type { Invocation } from '../invocation.ts';
 import { collect, stringOption, strings } from '../options.ts';
 
@@ -35,12 +34,12 @@ export function declareExtras(command: Command): void {
 }
 
 /** @throws InputError naming the option that is wrong. */
-export function extrasOf(options: Invocation['options'], host: Host): Extras {
+export function extrasOf(options: Invocation['options']): Extras {
   const address = stringOption(options, 'address');
   return {
     hostname: stringOption(options, 'hostname'),
     forwards: strings(options.forward).map(parseForward),
-    segments: strings(options.privateNetwork).map((text) => parseSegment(text, host.paths.state)),
+    segments: strings(options.privateNetwork).map(parseSegment),
     disks: strings(options.extraDisk).map(parseExtraDisk),
     userData: strings(options.userData).map(readCloudInitContent),
     address:

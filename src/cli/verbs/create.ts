@@ -99,7 +99,7 @@ function specOf(
     image: stringOption(options, 'image'),
     template: stringOption(options, 'template'),
     cloudInitContent: cloudInit === undefined ? undefined : readCloudInitContent(cloudInit),
-    extras: extrasOf(options, host),
+    extras: extrasOf(options),
     sshKeys: Array.isArray(options.sshKey) ? options.sshKey.flatMap(readKeys) : [],
   };
 }

@@ -7,6 +7,7 @@ import {
   parseForward,
   parseSegment,
 } from '../../../src/vm/extras.ts';
+import { segmentOf } from '../../../src/vm/segments.ts';
 
 test('a forwarding rule: protocol and address have defaults', () => {
   const rule = { protocol: 'tcp', host_ip: '127.0.0.1', host_port: 8080, guest_port: 80 };
@@ -48,7 +49,7 @@ test('one port cannot be forwarded twice, but by two protocols or addresses it c
 
 test('addresses in one subnet are on one network, others and other states are not', () => {
   const at = (text: string, state = '/s') => {
-    const { group, port } = parseSegment(text, state);
+    const { group, port } = segmentOf(parseSegment(text), state);
     return `${group}:${port}`;
   };
   assert.match(at('192.168.56.10/24'), /^239\.(19[2-9]|2[0-4]\d|25[0-5])\.\d+\.\d+:[23]\d{4}$/);
