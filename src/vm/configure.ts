@@ -1,8 +1,8 @@
 import { ProvisionerError } from '../errors.ts';
 import { type Forward, readVmConfig, type VmConfig, writeVmConfig } from '../store/vm-config.ts';
 import type { VmName } from '../types.ts';
+import { assertOff } from './assert-off.ts';
 import { checkSizes } from './create-spec.ts';
-import { processesOf } from './end-qemu.ts';
 import { assertDistinct } from './extras.ts';
 import type { Host } from './host.ts';
 import { withVmLock } from './lock.ts';
@@ -24,11 +24,7 @@ export function configureVm(host: Host, name: VmName, changes: Changes): Promise
     await recover(host, name);
     const files = host.paths.vm(name);
     const before = readVmConfig(name, files);
-    if (processesOf(files).length > 0) {
-      throw new ProvisionerError(`VM ${name} is running: only one that is off can be changed`, {
-        hint: `run stop ${name} first`,
-      });
-    }
+    assertOff(name, files, 'only one that is off can be changed');
     const after = { ...before, ...(await checked(before, changes)) };
     const keys = Object.keys(after) as (keyof VmConfig)[];
     const different = keys.filter((k) => JSON.stringify(after[k]) !== JSON.stringify(before[k]));

@@ -1,11 +1,11 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { errnoOf, InputError, messageOf, ProvisionerError } from '../errors.ts';
+import { errnoOf, InputError, messageOf } from '../errors.ts';
 import { flatten } from '../image/snapshots.ts';
 import { readVmConfig } from '../store/vm-config.ts';
 import { quote, type VmName } from '../types.ts';
+import { assertOff } from './assert-off.ts';
 import { disksOf } from './disk-chains.ts';
-import { processesOf } from './end-qemu.ts';
 import type { Host } from './host.ts';
 import { withVmLock } from './lock.ts';
 import { assertOwnHost } from './own-host.ts';
@@ -18,11 +18,7 @@ export function exportVm(host: Host, name: VmName, file: string): Promise<void> 
     await recover(host, name);
     const files = host.paths.vm(name);
     const config = readVmConfig(name, files);
-    if (processesOf(files).length > 0) {
-      throw new ProvisionerError(`VM ${name} is running: its disk is exported when it is off`, {
-        hint: `run stop ${name} first`,
-      });
-    }
+    assertOff(name, files, 'its disk is exported when it is off');
     const target = reserve(file);
     // Whoever owns the disk cannot be expected to reach the target: it writes beside the disk.
     const work = path.join(files.directory, 'export.qcow2');

@@ -1,6 +1,7 @@
 import * as fs from 'node:fs';
 import { messageOf } from '../errors.ts';
 import { isLockHeld } from '../host/lock-held.ts';
+import { allConfigs } from '../store/all-configs.ts';
 import { type Forward, readVmConfig, type Segment, type VmConfig } from '../store/vm-config.ts';
 import { isVmName, type VmName } from '../types.ts';
 import type { Host } from './host.ts';
@@ -75,8 +76,10 @@ export async function inspectVm(host: Host, name: VmName): Promise<Inspection> {
 /** All VMs of which there is anything, by name. */
 export async function inspectAll(host: Host): Promise<Inspection[]> {
   const names = new Set<string>((await host.store.list()).map((record) => record.vm_name));
-  for (const name of namesIn(host.paths.vms)) names.add(name);
-  for (const file of namesIn(host.paths.journals)) names.add(file.replace(/\.json$/, ''));
+  for (const { name } of allConfigs(host.paths)) names.add(name);
+  if (fs.existsSync(host.paths.journals)) {
+    for (const file of fs.readdirSync(host.paths.journals)) names.add(file.replace(/\.json$/, ''));
+  }
   return await Promise.all(
     [...names]
       .filter(isVmName)
@@ -131,10 +134,6 @@ function addressing(config: VmConfig, ip: string): Partial<Inspection> {
 function allocated(file: string): number | null {
   const stat = fs.statSync(file, { throwIfNoEntry: false });
   return stat === undefined ? null : stat.blocks * 512;
-}
-
-function namesIn(directory: string): string[] {
-  return fs.existsSync(directory) ? fs.readdirSync(directory) : [];
 }
 
 function nothing(name: string): Inspection {

@@ -1,9 +1,10 @@
-import { InputError, NotFoundError, ProvisionerError } from '../errors.ts';
+import { InputError, NotFoundError } from '../errors.ts';
 import { changeSnapshots, type ImageSnapshot, listSnapshots } from '../image/snapshots.ts';
 import type { QmpClient } from '../qmp/client.ts';
 import { withQmp } from '../qmp/with-qmp.ts';
 import { readVmConfig } from '../store/vm-config.ts';
 import { quote, type VmName } from '../types.ts';
+import { assertOff } from './assert-off.ts';
 import { disksOf, type VmDisk } from './disk-chains.ts';
 import { processesOf } from './end-qemu.ts';
 import { withFrozenGuest } from './freeze.ts';
@@ -51,13 +52,9 @@ export function createSnapshot(host: Host, name: VmName, label: string): Promise
 
 /** Puts the disks back to what they were. The VM has to be off. */
 export function restoreSnapshot(host: Host, name: VmName, label: string): Promise<void> {
-  return change(host, name, 'restore', async (disks, running) => {
+  return change(host, name, 'restore', async (disks) => {
     await assertKnown(host, name, label);
-    if (running) {
-      throw new ProvisionerError(`VM ${name} is running: a snapshot is restored when it is off`, {
-        hint: `run stop ${name} first`,
-      });
-    }
+    assertOff(name, host.paths.vm(name), 'a snapshot is restored when it is off');
     for (const { chain } of disks) await changeSnapshots(chain, 'restore', label);
   });
 }

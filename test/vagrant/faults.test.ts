@@ -3,9 +3,10 @@ import * as fs from 'node:fs';
 import * as net from 'node:net';
 import { after, before, test } from 'node:test';
 import { poll } from '../../src/host/time.ts';
+import { killAll } from '../support/kill-all.ts';
 import { processesAbout } from '../support/leftovers.ts';
 import { libvirtV1Box } from '../support/vagrant/boxes.ts';
-import { killAll, VagrantWorld } from '../support/vagrant/world.ts';
+import { VagrantWorld } from '../support/vagrant/world.ts';
 
 const world = await VagrantWorld.make({ after });
 const settings = `
@@ -148,5 +149,5 @@ async function killedUp(): Promise<void> {
     }
   }
   await up.done;
-  await killAll(`${world.state}`);
+  await killAll(world.state);
 }

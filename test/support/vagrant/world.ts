@@ -3,6 +3,7 @@ import * as os from 'node:os';
 import * as path from 'node:path';
 import { run } from '../../../src/host/exec.ts';
 import { poll } from '../../../src/host/time.ts';
+import { killAll } from '../kill-all.ts';
 import { processesAbout } from '../leftovers.ts';
 import { type Finished, type ProgramOptions, projectRoot, Running } from '../program.ts';
 
@@ -127,20 +128,4 @@ export class VagrantWorld {
 function names(directory: string): string[] {
   if (!fs.existsSync(directory)) return [];
   return fs.readdirSync(directory).filter((name) => !name.startsWith('.'));
-}
-
-export async function killAll(directory: string): Promise<void> {
-  const none = (): true | undefined => {
-    const found = processesAbout(directory);
-    for (const { pid } of found) {
-      try {
-        process.kill(pid, 'SIGKILL');
-      } catch {
-        // It ended meanwhile.
-      }
-    }
-    return found.length === 0 ? true : undefined;
-  };
-  if ((await poll(none, { deadlineMs: 15_000, everyMs: 20 })) === undefined)
-    throw new Error(`processes that use ${directory} do not end`);
 }

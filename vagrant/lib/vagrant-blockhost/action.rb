@@ -126,11 +126,11 @@ module VagrantPlugins
         end
 
         def action_snapshot_save
-          when_created { |b| b.use SnapshotSave }
+          when_created { |b| b.use Snapshot, "create" }
         end
 
         def action_snapshot_delete
-          when_created { |b| b.use SnapshotDelete }
+          when_created { |b| b.use Snapshot, "delete" }
         end
 
         # The disks go back, so the machine is off in between: what it does is lost anyway.
@@ -138,9 +138,9 @@ module VagrantPlugins
           when_created do |b|
             b.use EnvSet, force_halt: true
             b.use action_halt
-            b.use SnapshotRestore
+            b.use Snapshot, "restore"
             b.use Call, IsEnvSet, :snapshot_delete do |env, b2|
-              b2.use SnapshotDelete if env[:result]
+              b2.use Snapshot, "delete" if env[:result]
             end
             b.use Call, IsEnvSet, :snapshot_start do |env, b2|
               b2.use action_start if env[:result]

@@ -5,32 +5,31 @@ require_relative "base"
 module VagrantPlugins
   module Blockhost
     module Action
-      class SnapshotSave < Base
+      # One of `blockhost-qemu snapshot create|restore|delete`, with Vagrant's own words before and after.
+      class Snapshot < Base
+        WORDS = {
+          "create" => ["saving", "saved"],
+          "restore" => ["restoring", nil],
+          "delete" => ["deleting", "deleted"],
+        }.freeze
+
+        def initialize(app, env, verb)
+          super(app, env)
+          @verb = verb
+        end
+
         def call(env)
-          name = env[:snapshot_name]
-          env[:ui].info(I18n.t("vagrant.actions.vm.snapshot.saving", name: name))
-          program(env, "snapshot", "create", env[:machine].id, name)
-          env[:ui].success(I18n.t("vagrant.actions.vm.snapshot.saved", name: name))
+          before, after = WORDS.fetch(@verb)
+          tell(env, before)
+          program(env, "snapshot", @verb, env[:machine].id, env[:snapshot_name])
+          tell(env, after) if after
           @app.call(env)
         end
-      end
 
-      class SnapshotRestore < Base
-        def call(env)
-          name = env[:snapshot_name]
-          env[:ui].info(I18n.t("vagrant.actions.vm.snapshot.restoring", name: name))
-          program(env, "snapshot", "restore", env[:machine].id, name)
-          @app.call(env)
-        end
-      end
+        private
 
-      class SnapshotDelete < Base
-        def call(env)
-          name = env[:snapshot_name]
-          env[:ui].info(I18n.t("vagrant.actions.vm.snapshot.deleting", name: name))
-          program(env, "snapshot", "delete", env[:machine].id, name)
-          env[:ui].info(I18n.t("vagrant.actions.vm.snapshot.deleted", name: name))
-          @app.call(env)
+        def tell(env, word)
+          env[:ui].info(I18n.t("vagrant.actions.vm.snapshot.#{word}", name: env[:snapshot_name]))
         end
       end
     end
