@@ -1,18 +1,18 @@
 # The front door: everything a user or a maintainer does starts here.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lab lab-shell check fix bench build deb clean deps
+.PHONY: help demo test lab lab-shell check fix bench build deb deb-vagrant clean deps
 NODE_STAMP := node_modules/.stamp
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: build ## create, use and destroy a real Debian guest, step by step
 	@scripts/install-deps demo
 	@scripts/demo
 
-test: check ## all tests: unit, integration with real QEMU, end to end with a real Debian guest, a real host
-	@scripts/install-deps test lab
-	@node scripts/test.mjs unit integration e2e lab
+test: check ## all tests: unit, integration with real QEMU, end to end with a real Debian guest, Vagrant, a real host
+	@scripts/install-deps test vagrant lab
+	@node scripts/test.mjs unit integration e2e vagrant lab
 
 lab: $(NODE_STAMP) ## the tests that need a real host, with systemd and cgroup v2 (docs/lab.md)
 	@scripts/install-deps lab
@@ -26,7 +26,7 @@ check: $(NODE_STAMP) ## format, lint, types (part of `make test`)
 	@scripts/install-deps check
 	@node_modules/.bin/biome check --error-on-warnings .
 	@node_modules/.bin/tsc
-	@shellcheck scripts/demo scripts/install-deps .ci/run $$(git ls-files '*.sh')
+	@shellcheck scripts/demo scripts/install-deps scripts/build-vagrant .ci/run $$(git ls-files '*.sh')
 
 fix: $(NODE_STAMP) ## put format and what the linter can mend in order
 	@node_modules/.bin/biome check --write .
@@ -41,6 +41,10 @@ build: $(NODE_STAMP) ## bundle the program into dist/
 deb: ## the Debian package, into build/
 	@scripts/install-deps deb
 	@./build-deb.sh
+
+deb-vagrant: ## the Vagrant plugin as .gem and .deb, into build/vagrant/
+	@scripts/install-deps vagrant
+	@scripts/build-vagrant
 
 clean: ## remove what was built here; caches in ~/.cache/blockhost-qemu stay
 	rm -rf dist build

@@ -9,6 +9,16 @@ export function wholeNumber(text: string): number {
   throw new InvalidArgumentError('use a whole number.');
 }
 
+/** commander parser for an option that may be given several times. */
+export function collect(value: string, before: string[] | undefined): string[] {
+  return [...(before ?? []), value];
+}
+
+/** What `collect` gathered. */
+export function strings(value: unknown): string[] {
+  return Array.isArray(value) ? value.map(String) : [];
+}
+
 export function stringOption(options: Invocation['options'], key: string): string | undefined {
   const value = options[key];
   return typeof value === 'string' ? value : undefined;

@@ -22,6 +22,10 @@ export const VERBS: Record<string, Entry> = {
     summary: 'print the state of a VM in one word',
     load: () => import('./verbs/status.ts'),
   },
+  inspect: {
+    summary: 'describe VMs as JSON, for programs',
+    load: () => import('./verbs/inspect.ts'),
+  },
   metrics: { summary: 'print what a VM uses, as JSON', load: () => import('./verbs/metrics.ts') },
   'guest-exec': {
     summary: 'run a command in the guest',
@@ -36,6 +40,19 @@ export const VERBS: Record<string, Entry> = {
     load: () => import('./verbs/stop.ts'),
   },
   start: { summary: 'start a VM that is off', load: () => import('./verbs/start.ts') },
+  pause: { summary: 'halt a VM where it is', load: () => import('./verbs/pause.ts') },
+  configure: {
+    summary: 'change what the next start makes of a VM',
+    load: () => import('./verbs/configure.ts'),
+  },
+  snapshot: {
+    summary: 'keep what the disks of a VM hold, and bring it back',
+    load: () => import('./verbs/snapshot.ts'),
+  },
+  export: {
+    summary: 'write the disk of a VM as an image',
+    load: () => import('./verbs/export.ts'),
+  },
   kill: { summary: 'end a VM at once', load: () => import('./verbs/kill.ts') },
   destroy: { summary: 'remove a VM and its disk', load: () => import('./verbs/destroy.ts') },
   'start-all': {

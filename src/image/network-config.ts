@@ -10,6 +10,8 @@ export interface NetworkSpec {
   ipv6?: { address: string; gateway: string } | undefined;
   /** Resolvers; none with DHCP means those of the lease. */
   nameservers?: readonly string[] | undefined;
+  /** Further cards, each with one address and no way out. */
+  more?: readonly { mac: string; address: string; prefixLength: number }[] | undefined;
 }
 
 /**
@@ -59,8 +61,23 @@ export function renderNetworkConfig(spec: NetworkSpec): string {
         ...(spec.ipv6 === undefined ? {} : { 'accept-ra': false }),
         ...(nameservers.length === 0 ? {} : { nameservers: { addresses: nameservers } }),
       },
+      ...Object.fromEntries((spec.more ?? []).map(furtherCard)),
     },
   });
+}
+
+function furtherCard(
+  { mac, address, prefixLength }: { mac: string; address: string; prefixLength: number },
+  index: number,
+): [string, object] {
+  check(/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i.test(mac), 'MAC address', mac);
+  check(net.isIPv4(address), 'IPv4 address', address);
+  const card = {
+    match: { macaddress: mac.toLowerCase() },
+    'set-name': `eth${index + 1}`,
+    addresses: [`${address}/${prefixLength}`],
+  };
+  return [`nic${index + 1}`, card];
 }
 
 type Route =

@@ -99,6 +99,18 @@ export async function createOverlay(options: OverlayOptions): Promise<void> {
   }
 }
 
+/** An empty qcow2 disk that stands alone. Mode 0600; an existing file is never replaced. */
+export async function createEmpty(options: {
+  file: string;
+  sizeBytes: number;
+  signal?: AbortSignal | undefined;
+}): Promise<void> {
+  const { file, sizeBytes, signal } = options;
+  mustBeAbsolute(file);
+  reserve(file);
+  await qemuImg(['create', '-q', '-f', 'qcow2', file, String(sizeBytes)], { signal });
+}
+
 export interface ConvertOptions {
   from: string;
   /** Given, never guessed: a raw image whose first bytes are a qcow2 header would name any file of the host. */

@@ -6,6 +6,7 @@ import { readValidated } from '../host/validate.ts';
 import type { VmName } from '../types.ts';
 
 const Uuid = z.string().check(z.regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/));
+const Mac = z.string().check(z.regex(/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/));
 const Interface = z.string().check(z.regex(/^[a-zA-Z0-9][a-zA-Z0-9._-]{0,14}$/));
 
 /** Each mode carries just what it needs. */
@@ -26,6 +27,25 @@ export const VmNetwork = z.discriminatedUnion('mode', [
 ]);
 export type VmNetwork = z.infer<typeof VmNetwork>;
 
+/** A port of the host that leads to one of the guest's, in user networking. */
+export const Forward = z.strictObject({
+  protocol: z.enum(['tcp', 'udp']),
+  host_ip: z.string().check(z.regex(/^\d{1,3}(\.\d{1,3}){3}$/)),
+  host_port: z.int().check(z.gte(1), z.lte(65535)),
+  guest_port: z.int().check(z.gte(1), z.lte(65535)),
+});
+export type Forward = z.infer<typeof Forward>;
+
+/** A second card, on a network of this host's VMs only: frames go by multicast on the loopback interface. */
+export const Segment = z.strictObject({
+  mac: Mac,
+  address: z.ipv4(),
+  prefix_length: z.int().check(z.gte(1), z.lte(30)),
+  group: z.string().check(z.regex(/^239\.\d{1,3}\.\d{1,3}\.\d{1,3}$/)),
+  port: z.int().check(z.gte(1024), z.lte(65535)),
+});
+export type Segment = z.infer<typeof Segment>;
+
 /**
  * vm.json: what a VM is made of. Written by `create`, read by every later start and by whoever observes
  * the VM: it holds no secrets. Nothing a guest or QEMU can write. A new shape gets a new `version`.
@@ -41,8 +61,12 @@ export const VmConfig = z.strictObject({
   vcpus: z.int().check(z.gte(1), z.lte(255)),
   memory_mb: z.int().check(z.gte(32)),
   disk_bytes: z.int().check(z.gte(1)),
-  mac: z.string().check(z.regex(/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/)),
+  mac: Mac,
   network: VmNetwork,
+  forwards: z.optional(z.array(Forward)),
+  segments: z.optional(z.array(Segment)),
+  /** Bytes of each further disk; their files are named by their place in the list. */
+  extra_disks: z.optional(z.array(z.int().check(z.gte(1)))),
   template: z.string(),
   username: z.string(),
   /** The user and group QEMU runs as; absent when whoever started it is not root. */

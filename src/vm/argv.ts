@@ -1,3 +1,4 @@
+import type { Forward, Segment } from '../store/vm-config.ts';
 import { DEVICE } from '../types.ts';
 import type { Accel } from './accel.ts';
 
@@ -11,9 +12,15 @@ export interface QemuLaunch {
   vcpus: number;
   memoryMb: number;
   disk: { file: string; backing: string; aio: 'native' | 'io_uring' | 'threads'; direct: boolean };
+  /** Further disks of the VM's own, in the order the guest finds them. */
+  extraDisks?: readonly string[];
   seed: string;
   mac: string;
-  network: { kind: 'user'; sshPort: number } | { kind: 'tap'; fd: number; vhost: boolean };
+  network:
+    | { kind: 'user'; sshPort: number; forwards?: readonly Forward[] | undefined }
+    | { kind: 'tap'; fd: number; vhost: boolean };
+  /** Cards on networks between VMs of this host. */
+  segments?: readonly Segment[] | undefined;
   sockets: { qmp: string; stat: string; agent: string; console: string };
   /** A pipe whose reader keeps the log within its bound. */
   consoleLog: string;
@@ -50,7 +57,9 @@ export function qemuArgv(vm: QemuLaunch): string[] {
     ['-object', 'iothread,id=io0'],
     ...disk(vm),
     ...seed(vm),
+    ...(vm.extraDisks ?? []).flatMap((file, index) => extraDisk(vm, file, index + 1)),
     ...network(vm),
+    ...(vm.segments ?? []).flatMap(segment),
     ['-device', 'virtio-serial-pci,id=serial0'],
     ['-chardev', socket(DEVICE.agentChardev, vm.sockets.agent)],
     [
@@ -153,11 +162,55 @@ function seed(vm: QemuLaunch): string[][] {
 function network({ network: net, mac }: QemuLaunch): string[][] {
   const backend =
     net.kind === 'user'
-      ? `user,id=${DEVICE.nic},hostfwd=tcp:127.0.0.1:${net.sshPort}-:22`
+      ? [
+          `user,id=${DEVICE.nic},hostfwd=tcp:127.0.0.1:${net.sshPort}-:22`,
+          ...(net.forwards ?? []).map(forward),
+        ].join(',')
       : `tap,id=${DEVICE.nic},fd=${net.fd}${net.vhost ? ',vhost=on' : ''}`;
   return [
     ['-netdev', backend],
     ['-device', `virtio-net-pci,id=${DEVICE.nic},netdev=${DEVICE.nic},mac=${mac},romfile=`],
+  ];
+}
+
+function forward({ protocol, host_ip, host_port, guest_port }: Forward): string {
+  return `hostfwd=${protocol}:${host_ip}:${host_port}-:${guest_port}`;
+}
+
+function segment({ mac, group, port }: Segment, index: number): string[][] {
+  const id = `segment${index + 1}`;
+  return [
+    ['-netdev', `socket,id=${id},mcast=${group}:${port},localaddr=127.0.0.1`],
+    ['-device', `virtio-net-pci,id=${id},netdev=${id},mac=${mac},romfile=`],
+  ];
+}
+
+function extraDisk(
+  { disk: { aio, direct } }: QemuLaunch,
+  file: string,
+  number: number,
+): string[][] {
+  const id = `extra${number}`;
+  const cache = { direct, 'no-flush': false };
+  return [
+    blockdev({
+      driver: 'file',
+      'node-name': `${id}-file`,
+      filename: file,
+      discard: 'unmap',
+      cache,
+      aio,
+    }),
+    blockdev({
+      driver: 'qcow2',
+      'node-name': id,
+      file: `${id}-file`,
+      backing: null,
+      discard: 'unmap',
+      'detect-zeroes': 'unmap',
+      cache,
+    }),
+    ['-device', `virtio-blk-pci,id=${id},drive=${id},iothread=io0,discard=on,serial=${id}`],
   ];
 }
 

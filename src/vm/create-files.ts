@@ -1,4 +1,4 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import * as fs from 'node:fs';
 import { InputError } from '../errors.ts';
 import { ensureDirectory } from '../host/files.ts';
@@ -12,9 +12,12 @@ import { assertBridge, tapName } from '../net/tap.ts';
 import { allConfigs } from '../store/all-configs.ts';
 import { type VmConfig, writeVmConfig } from '../store/vm-config.ts';
 import { GiB, type VmName } from '../types.ts';
+import { makeExtraDisks } from './extra-disks.ts';
 import type { RootContext } from './host.ts';
+import { randomMac } from './mac.ts';
 import { chooseUid, type QemuUser, qemuUserOf } from './qemu-user.ts';
 import type { CreateFiles } from './root-side.ts';
+import { extrasConfig } from './segments.ts';
 import { runSteps, type Step } from './steps.ts';
 import { assertRoom } from './storage.ts';
 
@@ -49,12 +52,9 @@ export async function createFiles(context: RootContext, request: CreateFiles): P
   const config = configOf(context, request, template);
   const user = qemuUserOf(config.qemu_uid, context.settings);
   const files = paths.vm(request.name);
-  await runSteps(
-    FILES_STEPS,
-    { context, request, config, files, template, user, made: false },
-    context,
-  );
-  return config;
+  const create = { context, request, config, files, template, user, made: false };
+  await runSteps(FILES_STEPS, create, context);
+  return create.config;
 }
 
 export const FILES_STEPS: readonly Step<FilesContext>[] = [
@@ -85,6 +85,17 @@ export const FILES_STEPS: readonly Step<FilesContext>[] = [
       }),
   },
   {
+    name: 'extra disks',
+    async do(create) {
+      const disks = create.request.extras?.disks ?? [];
+      if (disks.length === 0) return;
+      const { files, user, context } = create;
+      const extra_disks = await makeExtraDisks(context, files, disks, user);
+      create.config = { ...create.config, extra_disks };
+      writeVmConfig(files, create.config);
+    },
+  },
+  {
     name: 'seed',
     do: ({ files, user, request, config }) =>
       writeSeed(files.seed, seedOf(request, config), {
@@ -112,17 +123,13 @@ function configOf(
     disk_bytes: request.disk_bytes,
     mac: randomMac(),
     network: network.mode === 'user' ? network : { ...network, tap: tapName(vmid) },
+    ...extrasConfig(request.extras, paths.state),
     template: template.id,
     username: request.username,
     ...(process.getuid?.() === 0
       ? { qemu_uid: chooseUid(vmid, settings.qemu_uids, takenUids(paths)) }
       : {}),
   };
-}
-
-/** QEMU's customary prefix; the rest is random, so that two hosts on one network do not collide. */
-function randomMac(): string {
-  return ['52', '54', '00', ...(randomBytes(3).toString('hex').match(/../g) ?? [])].join(':');
 }
 
 /** A damaged vm.json tells nothing; then the owner of the disk does. */
@@ -133,11 +140,21 @@ function takenUids(paths: Paths): Set<number> {
   return new Set(uids.filter((uid) => uid !== undefined));
 }
 
-function seedOf({ name, seed }: CreateFiles, config: VmConfig): SeedContent {
+function seedOf({ name, seed, extras }: CreateFiles, config: VmConfig): SeedContent {
   const { ipv4, ipv6, nameservers } = seed;
   return {
     userData: seed.user_data,
-    metaData: renderMetaData({ instanceId: config.uuid, hostname: name }),
-    networkConfig: renderNetworkConfig({ mac: config.mac, ipv4, ipv6, nameservers }),
+    metaData: renderMetaData({ instanceId: config.uuid, hostname: extras?.hostname ?? name }),
+    networkConfig: renderNetworkConfig({
+      mac: config.mac,
+      ipv4,
+      ipv6,
+      nameservers,
+      more: (config.segments ?? []).map(({ mac, address, prefix_length }) => ({
+        mac,
+        address,
+        prefixLength: prefix_length,
+      })),
+    }),
   };
 }

@@ -1,8 +1,10 @@
 import type { Settings } from '../host/config.ts';
+import { joinUserData } from '../image/user-data-parts.ts';
 import type { Allocation } from '../store/record.ts';
 import { type CreateSpec, diskBytes } from './create-spec.ts';
+import type { Extras } from './extras.ts';
 import type { Host } from './host.ts';
-import type { CreateFiles } from './root-side.ts';
+import type { CreateFiles, ExtraDisk } from './root-side.ts';
 import type { ChosenTemplate } from './template-choice.ts';
 
 type Pool = Settings['ip_pool'];
@@ -11,6 +13,8 @@ export interface RequestParts {
   spec: CreateSpec;
   allocation: Allocation;
   template: ChosenTemplate;
+  /** Further disks, what they start from in the store. */
+  disks: ExtraDisk[];
   /** Loopback port for ssh with user networking. */
   port: number;
   pool: Pool;
@@ -32,19 +36,35 @@ export function filesRequest(parts: RequestParts): CreateFiles {
     username: spec.username,
     network:
       spec.network === 'bridge' && spec.bridge !== undefined
-        ? { mode: 'bridge', bridge: spec.bridge, ipv4: allocation.ip, ipv6: allocation.ipv6 }
+        ? {
+            mode: 'bridge',
+            bridge: spec.bridge,
+            ipv4: addressOf(spec, allocation),
+            ipv6: allocation.ipv6,
+          }
         : { mode: 'user', ssh_port: port },
-    seed: { user_data: parts.userData, ...addressing(parts) },
+    ...(spec.extras === undefined ? {} : { extras: extrasRequest(spec.extras, parts.disks) }),
+    seed: {
+      user_data: joinUserData([parts.userData, ...(spec.extras?.userData ?? [])]),
+      ...addressing(parts),
+    },
   };
 }
 
 export function poolOf(host: Host, spec: CreateSpec): Pool {
-  return spec.network === 'bridge' ? host.settings.ip_pool : undefined;
+  const chosen = spec.extras?.address !== undefined;
+  return spec.network === 'bridge' && !chosen ? host.settings.ip_pool : undefined;
 }
 
 /** Empty while only a DHCP server knows. */
 export function addressOf(spec: CreateSpec, allocation: Allocation): string {
-  return spec.network === 'user' ? USER_NET.guest : allocation.ip;
+  if (spec.network === 'user') return USER_NET.guest;
+  return spec.extras?.address?.address ?? allocation.ip;
+}
+
+function extrasRequest(extras: Extras, disks: ExtraDisk[]): CreateFiles['extras'] {
+  const { hostname, forwards, segments } = extras;
+  return { ...(hostname === undefined ? {} : { hostname }), forwards, segments, disks };
 }
 
 /** Addresses inside QEMU's user network (docs/system/devices/net.rst); each VM has one of its own. */
@@ -65,6 +85,14 @@ function addressing({
     // The address QEMU's DHCP server would give, without waiting for it.
     const { guest, prefixLength, gateway, nameserver } = USER_NET;
     return { ipv4: { address: guest, prefixLength, gateway }, nameservers: [nameserver] };
+  }
+  const chosen = spec.extras?.address;
+  if (chosen !== undefined) {
+    const { address, prefixLength, gateway } = chosen;
+    return {
+      ipv4: { address, prefixLength, ...(gateway === undefined ? {} : { gateway }) },
+      nameservers: gateway === undefined ? [] : [gateway],
+    };
   }
   if (pool === undefined || allocation.ip === '') return { ipv4: 'dhcp', nameservers: [] };
   const prefixLength = Number(pool.network.split('/')[1]);

@@ -3,6 +3,7 @@ import * as os from 'node:os';
 import { InputError } from '../errors.ts';
 import type { Settings } from '../host/config.ts';
 import { GiB, MiB, quote, type VmName } from '../types.ts';
+import { checkExtras, type Extras } from './extras.ts';
 
 /** What a caller asks of `create`; checked by `checkCreateSpec`. */
 export interface CreateSpec {
@@ -25,6 +26,7 @@ export interface CreateSpec {
   /** Replaces the user-data we would render. */
   cloudInitContent: string | undefined;
   sshKeys: string[];
+  extras?: Extras;
 }
 
 export const DEFAULT_DISK_GB = 20;
@@ -52,10 +54,8 @@ export async function checkCreateSpec(spec: CreateSpec): Promise<void> {
   if (spec.bridge !== undefined && !/^[a-zA-Z0-9][a-zA-Z0-9._-]{0,14}$/.test(spec.bridge)) {
     throw new InputError(`${quote(spec.bridge)} is not a valid name of a bridge`);
   }
-  const cpus = os.availableParallelism();
-  within('--cpu', spec.vcpus, 1, cpus, `this host has ${cpus}`);
-  const total = await hostMemoryMb();
-  within('--memory', spec.memoryMb, MIN_MEMORY_MB, total, `this host has ${total} MB`);
+  if (spec.extras !== undefined) checkExtras(spec.extras, spec.network);
+  await checkSizes(spec.vcpus, spec.memoryMb);
   within('--disk', spec.diskGb ?? DEFAULT_DISK_GB, 1, MAX_DISK_GB, 'in GB');
   within('--expiry-days', spec.expiryDays, 0, 36_500, 'a hundred years');
   if (spec.network === 'bridge' && spec.bridge === undefined) {
@@ -63,6 +63,14 @@ export async function checkCreateSpec(spec: CreateSpec): Promise<void> {
       hint: 'name it with --bridge, or set bridge in the configuration',
     });
   }
+}
+
+/** @throws InputError naming the option and what this host has. */
+export async function checkSizes(vcpus: number, memoryMb: number): Promise<void> {
+  const cpus = os.availableParallelism();
+  within('--cpu', vcpus, 1, cpus, `this host has ${cpus}`);
+  const total = await hostMemoryMb();
+  within('--memory', memoryMb, MIN_MEMORY_MB, total, `this host has ${total} MB`);
 }
 
 /** Bytes of the VM's disk, given the size of what it starts from. */

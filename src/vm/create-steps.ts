@@ -21,12 +21,12 @@ export const CREATE_STEPS: readonly Step<CreateContext>[] = [
   {
     name: 'files',
     async do(create) {
-      const { host, spec, allocation, template } = create;
+      const { host, spec, allocation, template, disks } = create;
       const port = spec.network === 'user' ? await freeSshPort(allocation.vmid) : 0;
       const pool = host.settings.ip_pool;
       const told = await create.site.tell(allocation, create.ip);
       create.config = await host.root.createFiles(
-        filesRequest({ spec, allocation, template, port, pool, ...told }),
+        filesRequest({ spec, allocation, template, disks, port, pool, ...told }),
       );
     },
     undo: ({ host, spec, allocation }) =>
@@ -45,6 +45,7 @@ export const CREATE_STEPS: readonly Step<CreateContext>[] = [
     name: 'guest ready',
     async do(create) {
       const { host, spec } = create;
+      if (spec.extras?.wait === false) return;
       host.report(`QEMU runs; waiting for the guest (at most ${host.settings.ready_timeout} s)`);
       await waitUntilReady(host, spec.name, spec.username, (seconds) =>
         host.report(`guest agent answers after ${seconds.toFixed(1)} s`),

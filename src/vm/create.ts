@@ -15,7 +15,7 @@ import { recover } from './recover.ts';
 import { userDataOf } from './seed-content.ts';
 import { runSteps } from './steps.ts';
 import { assertRoom } from './storage.ts';
-import { returnTemplate, sourceSize, takeTemplate } from './template-choice.ts';
+import { returnTemplate, sourceSize, takeDisks, takeTemplate } from './template-choice.ts';
 
 /** The summary engines read (contract §2.1). */
 export interface CreateResult {
@@ -62,6 +62,7 @@ async function createLocked(host: Host, spec: CreateSpec, site: CreateSite): Pro
       spec,
       site,
       template,
+      disks: await takeDisks(host, spec),
       allocation: { vmid: 0, ip: '', ipv6: '' },
       ip: '',
     };

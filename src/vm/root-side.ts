@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { TemplateManifest } from '../image/template-manifest.ts';
 import type { Publish } from '../image/template-store.ts';
-import type { VmConfig } from '../store/vm-config.ts';
+import { Forward, Segment, type VmConfig } from '../store/vm-config.ts';
 import { isVmName, type VmName } from '../types.ts';
 
 /**
@@ -29,6 +29,13 @@ const NoAddress = z.literal('');
 const Username = z.string().check(z.regex(/^[a-z_][a-z0-9_-]{0,31}$/));
 const TemplateId = TemplateManifest.shape.id;
 
+/** A further disk: empty, or a copy of what was imported as a template. */
+const ExtraDisk = z.union([
+  z.strictObject({ bytes: z.int().check(z.gte(1), z.lte(2 ** 54)) }),
+  z.strictObject({ template: TemplateId }),
+]);
+export type ExtraDisk = z.infer<typeof ExtraDisk>;
+
 export const CreateFiles = z.strictObject({
   name: Name,
   vmid: Vmid,
@@ -49,6 +56,16 @@ export const CreateFiles = z.strictObject({
       ipv6: z.union([NoAddress, z.ipv6()]),
     }),
   ]),
+  extras: z.optional(
+    z.strictObject({
+      hostname: z.optional(z.string().check(z.maxLength(253))),
+      forwards: z.array(Forward).check(z.maxLength(64)),
+      segments: z
+        .array(z.pick(Segment, { address: true, prefix_length: true }))
+        .check(z.maxLength(8)),
+      disks: z.array(ExtraDisk).check(z.maxLength(16)),
+    }),
+  ),
   seed: z.strictObject({
     user_data: z.string().check(z.maxLength(1_048_576)),
     /** What the guest is told of its card; addresses are checked again when it is rendered. */

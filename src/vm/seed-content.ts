@@ -10,7 +10,7 @@ export function userDataOf(spec: CreateSpec): string {
   if (spec.cloudInitContent !== undefined) return spec.cloudInitContent;
   return renderUserData({
     username,
-    hostname: name,
+    hostname: spec.extras?.hostname ?? name,
     wallet: wallet === '' ? undefined : wallet,
     sshKeys,
   });

@@ -12,6 +12,8 @@ import { type QemuLaunch, qemuArgv } from './argv.ts';
 import { boundsOf } from './bounds.ts';
 import { openConsoleLog } from './console-log.ts';
 import { endQemu } from './end-qemu.ts';
+import { extraDiskFiles } from './extra-disks.ts';
+import { assertForwardsFree } from './forwards.ts';
 import { launchQemu, QemuEndedError } from './launch.ts';
 import { loggersPrefix } from './loggers.ts';
 import { withFreePort } from './ports.ts';
@@ -100,6 +102,7 @@ const KILL_MS = 10_000;
 async function launch(start: StartContext): Promise<QmpClient> {
   const { name, files, runner, accel, context, console, log } = start;
   if (console === undefined || log === undefined) throw new Error(`VM ${name} has no logs`);
+  await assertForwardsFree(context.paths, start.config);
   const qemu = qemuArgv(launchOf(start));
   context.verbose(qemu.join(' '));
   await runner.prepare(name, context.signal);
@@ -129,7 +132,9 @@ function portWasTaken({ config }: StartContext, error: unknown): boolean {
   return (
     config.network.mode === 'user' &&
     error instanceof QemuEndedError &&
-    /Could not set up host forwarding rule/.test(error.detail ?? '')
+    new RegExp(`Could not set up host forwarding rule.*:${config.network.ssh_port}-:22\\b`).test(
+      error.detail ?? '',
+    )
   );
 }
 
@@ -173,12 +178,14 @@ function launchOf({ context, files, config, accel, user }: StartContext): QemuLa
       backing: context.paths.template(config.template).image,
       ...storageFeatures(files.directory),
     },
+    extraDisks: extraDiskFiles(files, config),
     seed: files.seed,
     mac: config.mac,
     network:
       config.network.mode === 'user'
-        ? { kind: 'user', sshPort: config.network.ssh_port }
+        ? { kind: 'user', sshPort: config.network.ssh_port, forwards: config.forwards }
         : { kind: 'tap', fd: TAP_FD, vhost },
+    segments: config.segments,
     sockets: { qmp: files.qmp, stat: files.stat, agent: files.agent, console: files.console },
     consoleLog: files.consoleFifo,
     pidFile: files.pid,

@@ -12,6 +12,7 @@ import {
 import { templatesInUse } from '../store/all-configs.ts';
 import type { CreateSpec } from './create-spec.ts';
 import type { Host } from './host.ts';
+import type { ExtraDisk } from './root-side.ts';
 
 /** What a VM's disk starts from. */
 export interface ChosenTemplate {
@@ -37,6 +38,16 @@ export async function takeTemplate(host: Host, spec: CreateSpec): Promise<Chosen
   const options = { defaultUser: spec.username, publish, report, signal };
   const template = await importImage(host.paths, spec.image, options);
   return chosen(template, !before.has(template.id));
+}
+
+/** Images of further disks are brought into the store too: from there the root side copies them. */
+export async function takeDisks(host: Host, spec: CreateSpec): Promise<ExtraDisk[]> {
+  const disks: ExtraDisk[] = [];
+  for (const disk of spec.extras?.disks ?? []) {
+    if ('bytes' in disk) disks.push(disk);
+    else disks.push({ template: (await takeTemplate(host, { ...spec, image: disk.image })).id });
+  }
+  return disks;
 }
 
 /** Removes what `takeTemplate` brought, unless another VM has taken to it meanwhile. */

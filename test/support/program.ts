@@ -20,6 +20,8 @@ export interface ProgramOptions {
   prefix?: readonly string[];
   cwd?: string;
   uid?: number;
+  /** Milliseconds until it is killed. */
+  limitMs?: number;
 }
 
 /** No command takes longer, however busy the machine; one that hangs is killed and fails its test. */
@@ -32,7 +34,8 @@ export class Running {
   readonly #stdout: Buffer[] = [];
   readonly #stderr: Buffer[] = [];
 
-  constructor(argv: readonly string[], { prefix = [], env, cwd, uid }: ProgramOptions = {}) {
+  constructor(argv: readonly string[], options: ProgramOptions = {}) {
+    const { prefix = [], env, cwd, uid, limitMs = LIMIT_MS } = options;
     const [command = '', ...args] = [...prefix, ...argv];
     const began = performance.now();
     this.child = spawn(command, args, {
@@ -43,7 +46,7 @@ export class Running {
     });
     this.child.stdout?.on('data', (bytes) => this.#stdout.push(bytes));
     this.child.stderr?.on('data', (bytes) => this.#stderr.push(bytes));
-    const timer = setTimeout(() => this.child.kill('SIGKILL'), LIMIT_MS);
+    const timer = setTimeout(() => this.child.kill('SIGKILL'), limitMs);
     this.done = new Promise((resolve, reject) => {
       this.child.once('error', reject);
       // `close` comes when nobody holds our pipes any more: a QEMU that inherited one would hold it up.

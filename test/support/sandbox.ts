@@ -3,12 +3,11 @@ import * as os from 'node:os';
 import * as path from 'node:path';
 import { type Config, loadConfig } from '../../src/host/config.ts';
 import type { VmFiles } from '../../src/host/paths.ts';
-import { poll } from '../../src/host/time.ts';
 import { localRoot } from '../../src/root/local.ts';
 import { EmbeddedStore } from '../../src/store/embedded.ts';
 import { parseVmName } from '../../src/types.ts';
 import type { Host, RootContext } from '../../src/vm/host.ts';
-import { processesAbout } from './leftovers.ts';
+import { killAll } from './kill-all.ts';
 import { type Finished, type ProgramOptions, programFile, Running } from './program.ts';
 import { tinyGuest } from './tiny-guest/build.ts';
 
@@ -151,20 +150,4 @@ async function configure(base: string, state: string, settings: Settings): Promi
   fs.writeFileSync(file, JSON.stringify(all));
   const env = { BLOCKHOST_QEMU_STATE_DIR: state, BLOCKHOST_QEMU_CONFIG: file };
   return { env, config: await loadConfig(env) };
-}
-
-async function killAll(directory: string): Promise<void> {
-  const none = (): true | undefined => {
-    const found = processesAbout(directory);
-    for (const { pid } of found) {
-      try {
-        process.kill(pid, 'SIGKILL');
-      } catch {
-        // It ended meanwhile.
-      }
-    }
-    return found.length === 0 ? true : undefined;
-  };
-  if ((await poll(none, { deadlineMs: 15_000, everyMs: 20 })) === undefined)
-    throw new Error(`processes that use ${directory} do not end`);
 }

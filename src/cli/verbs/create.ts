@@ -5,7 +5,8 @@ import { parseVmName, quote } from '../../types.ts';
 import { createVm, previewCreate } from '../../vm/create.ts';
 import { type CreateSpec, DEFAULT_DISK_GB, readCloudInitContent } from '../../vm/create-spec.ts';
 import type { Invocation, Verb } from '../invocation.ts';
-import { numberOption, stringOption, wholeNumber } from '../options.ts';
+import { collect, numberOption, stringOption, wholeNumber } from '../options.ts';
+import { declareExtras, extrasOf } from './create-extras.ts';
 
 const SENTINEL = 'BLOCKHOST_RESULT: ';
 
@@ -55,8 +56,10 @@ Progress goes to stderr. When anything fails nothing is left behind and the exit
 Examples:
   blockhost-qemu create web1 --apply --ssh-key ~/.ssh/id_ed25519.pub
   blockhost-qemu create db1 --cpu 2 --memory 4096 --disk 40 --bridge br0 --apply
-  blockhost-qemu create old1 --image /srv/images/old1.qcow2 --apply`,
+  blockhost-qemu create old1 --image /srv/images/old1.qcow2 --apply
+  blockhost-qemu create app1 --forward 8080:80 --private-network 192.168.56.10/24 --apply`,
       );
+    declareExtras(command);
   },
   async run({ args, options, host, out }) {
     const spec = specOf(args[0], options, host);
@@ -96,12 +99,9 @@ function specOf(
     image: stringOption(options, 'image'),
     template: stringOption(options, 'template'),
     cloudInitContent: cloudInit === undefined ? undefined : readCloudInitContent(cloudInit),
+    extras: extrasOf(options),
     sshKeys: Array.isArray(options.sshKey) ? options.sshKey.flatMap(readKeys) : [],
   };
-}
-
-function collect(value: string, before: string[]): string[] {
-  return [...before, value];
 }
 
 function readKeys(file: unknown): string[] {

@@ -26,6 +26,9 @@ export interface CommandArguments {
   'qom-set': { path: string; property: string; value: unknown };
   block_set_io_throttle: ThrottleLimits & { id: string };
   block_resize: { 'node-name': string; size: number };
+  /** `device` may be the name of a root node. */
+  'blockdev-snapshot-internal-sync': { device: string; name: string };
+  'blockdev-snapshot-delete-internal-sync': { device: string; name: string };
   /** Further properties of the device go beside `driver`. */
   device_add: { driver: string; id: string; bus?: string; [property: string]: unknown };
   device_del: { id: string };

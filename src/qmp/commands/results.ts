@@ -93,6 +93,8 @@ export const commandResults = {
   'qom-set': nothing,
   block_set_io_throttle: nothing,
   block_resize: nothing,
+  'blockdev-snapshot-internal-sync': nothing,
+  'blockdev-snapshot-delete-internal-sync': z.object({ id: text, name: text }),
   device_add: nothing,
   device_del: nothing,
   'chardev-change': z.object({ pty: z.optional(text) }),

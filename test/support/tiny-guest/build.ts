@@ -9,26 +9,36 @@ import { lockFile } from '../../../src/host/lock.ts';
 import { makeBootDisk } from '../../../src/image/boot-disk.ts';
 import { MiB } from '../../../src/types.ts';
 import { makeInitramfs } from './initramfs.ts';
-import { findPackages, type Packages } from './packages.ts';
+import { findPackages, type Packages, PLAIN, type Selection } from './packages.ts';
 
-let found: Promise<string> | undefined;
+/** A guest with more on its disk than the plain one has. */
+export interface Variant {
+  selection: Selection;
+  /** Puts files into the tree of the boot partition, which the guest mounts at /data. */
+  extend(debs: string, tree: string): Promise<void>;
+}
+
+const PLAIN_GUEST: Variant = { selection: PLAIN, extend: () => Promise.resolve() };
+
+const found = new Map<Variant, Promise<string>>();
 
 /**
  * The path of the tiny guest's disk image, made when it is not in the cache: read-only, to be used as a
  * backing file. One per content: package versions, guest scripts and builder.
  */
-export function tinyGuest(): Promise<string> {
-  found ??= given() ?? findOrBuild();
-  return found;
+export function tinyGuest(variant = PLAIN_GUEST): Promise<string> {
+  const promise = found.get(variant) ?? given(variant) ?? findOrBuild(variant);
+  found.set(variant, promise);
+  return promise;
 }
 
-/** Inside a lab host, which has it from the machine the lab runs on. */
-function given(): Promise<string> | undefined {
+/** Inside a lab host, which has the plain one from the machine the lab runs on. */
+function given(variant: Variant): Promise<string> | undefined {
   const image = process.env.BLOCKHOST_TINY_GUEST;
-  return image === undefined ? undefined : Promise.resolve(image);
+  return image === undefined || variant !== PLAIN_GUEST ? undefined : Promise.resolve(image);
 }
 
-async function findOrBuild(): Promise<string> {
+async function findOrBuild(variant: Variant): Promise<string> {
   const home = process.env.XDG_CACHE_HOME || path.join(os.homedir(), '.cache');
   const cache = path.join(home, 'blockhost-qemu', 'tiny-guest');
   const lock = await lockFile(path.join(cache, 'lock'), {
@@ -37,13 +47,13 @@ async function findOrBuild(): Promise<string> {
     waitMs: 300_000,
   });
   try {
-    const packages = await findPackages(cache);
+    const packages = await findPackages(cache, variant.selection);
     const directory = path.join(cache, keyOf(packages));
     const image = path.join(directory, 'disk.qcow2');
     if (fs.existsSync(image)) return image;
     const work = fs.mkdtempSync(path.join(cache, 'build-'));
     try {
-      await build(packages, work);
+      await build(packages, variant, work);
       fs.mkdirSync(directory, { recursive: true });
       fs.renameSync(path.join(work, 'disk.qcow2'), image);
     } finally {
@@ -55,7 +65,7 @@ async function findOrBuild(): Promise<string> {
   }
 }
 
-async function build(packages: Packages, work: string): Promise<void> {
+async function build(packages: Packages, variant: Variant, work: string): Promise<void> {
   const debs = path.join(work, 'debs');
   await packages.unpack(debs);
   const boot = path.join(work, 'tree', 'boot');
@@ -68,6 +78,7 @@ async function build(packages: Packages, work: string): Promise<void> {
     notRelocatable(fs.readFileSync(path.join(debs, 'boot', kernel))),
   );
   fs.copyFileSync(path.join(here(), 'grub.cfg'), path.join(boot, 'grub', 'grub.cfg'));
+  await variant.extend(debs, path.join(work, 'tree'));
   const raw = path.join(work, 'disk.raw');
   await makeBootDisk(
     {

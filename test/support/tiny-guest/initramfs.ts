@@ -61,22 +61,26 @@ function modulesDirectory(debs: string): string {
   return fs.existsSync(usr) ? usr : path.join(debs, 'lib/modules');
 }
 
-/** The agent, and the libraries that its own dynamic loader says it loads. */
 async function copyAgent(debs: string, tree: string): Promise<void> {
   const agent = path.join(debs, 'usr/sbin/qemu-ga');
   fs.copyFileSync(agent, path.join(tree, 'usr/sbin/qemu-ga'));
+  await copyLibraries(debs, agent, path.join(tree, 'lib'));
+}
+
+/** The dynamic loader, and the libraries that it says a program loads. */
+export async function copyLibraries(debs: string, program: string, target: string): Promise<void> {
   const directories = ['lib', 'usr/lib'].map((lib) => path.join(debs, lib, 'x86_64-linux-gnu'));
   const loader = directories
     .map((directory) => path.join(directory, 'ld-linux-x86-64.so.2'))
     .find((name) => fs.existsSync(name));
   if (loader === undefined) throw new ProvisionerError('libc6 brings no dynamic loader');
-  fs.copyFileSync(loader, path.join(tree, 'lib/ld-linux-x86-64.so.2'));
+  fs.copyFileSync(loader, path.join(target, 'ld-linux-x86-64.so.2'));
   const search = ['--inhibit-cache', '--library-path', directories.join(':')];
-  const { stdout } = await run(loader, [...search, '--list', agent]);
+  const { stdout } = await run(loader, [...search, '--list', program]);
   for (const [, library = ''] of stdout.matchAll(/=> (\S+) \(/g)) {
     if (!library.startsWith(debs))
-      throw new ProvisionerError(`the agent's library ${library} is in none of its packages`);
-    fs.copyFileSync(library, path.join(tree, 'lib', path.basename(library)));
+      throw new ProvisionerError(`${program} loads ${library}, which is in none of its packages`);
+    fs.copyFileSync(library, path.join(target, path.basename(library)));
   }
 }
 

@@ -3,12 +3,18 @@ import * as path from 'node:path';
 import { ProvisionerError } from '../../../src/errors.ts';
 import { ExecError, run } from '../../../src/host/exec.ts';
 
-/** What the guest is made of; their dependencies are narrowed to NEEDED. */
-const WANTED = ['linux-image-cloud-amd64', 'busybox-static', 'qemu-guest-agent'];
+/** Packages, and which of those that they bring along are unpacked: only what is loaded. */
+export interface Selection {
+  wanted: readonly string[];
+  needed: RegExp;
+}
 
 /** The kernel, busybox, the agent and the libraries the agent loads, on Debian 12 and 13. */
-const NEEDED =
-  /^(linux-image-.*|busybox-static|qemu-guest-agent|lib(c6|gcc-s1|glib2\.0-0|udev1|uring2|numa1|pcre2-8-0|cap2|atomic1)(t64)?)_/;
+export const PLAIN: Selection = {
+  wanted: ['linux-image-cloud-amd64', 'busybox-static', 'qemu-guest-agent'],
+  needed:
+    /^(linux-image-.*|busybox-static|qemu-guest-agent|lib(c6|gcc-s1|glib2\.0-0|udev1|uring2|numa1|pcre2-8-0|cap2|atomic1)(t64)?)_/,
+};
 
 export interface Packages {
   /** Names of package files: name_version_arch.deb. */
@@ -21,14 +27,15 @@ export interface Packages {
  * Asks apt which packages the guest takes in the machine's release, whatever is installed on the machine.
  * Package lists come from the machine; when it has none, or they are stale, a private copy is fetched.
  */
-export function findPackages(cache: string): Promise<Packages> {
+export function findPackages(cache: string, selection = PLAIN): Promise<Packages> {
   const lists = path.join(cache, 'apt', 'lists');
   const useOwn = fs.existsSync(lists) || !hasLists('/var/lib/apt/lists');
-  return withLists(cache, useOwn ? lists : undefined, true);
+  return withLists(cache, selection, useOwn ? lists : undefined, true);
 }
 
 async function withLists(
   cache: string,
+  selection: Selection,
   lists: string | undefined,
   mayRefresh: boolean,
 ): Promise<Packages> {
@@ -50,12 +57,12 @@ async function withLists(
     '--yes',
     '--no-install-recommends',
     '--print-uris',
-    ...WANTED,
+    ...selection.wanted,
   ]);
   const files = plan
     .split('\n')
     .map((line) => line.split(' ')[1] ?? '')
-    .filter((name) => NEEDED.test(name))
+    .filter((name) => selection.needed.test(name))
     .sort();
   return { files, unpack };
 
@@ -69,7 +76,7 @@ async function withLists(
       // The lists name a version that the archive has replaced since.
       const own = path.join(apt, 'lists');
       fs.rmSync(own, { recursive: true, force: true });
-      const fresh = await withLists(cache, own, false);
+      const fresh = await withLists(cache, selection, own, false);
       await fresh.unpack(directory);
       return;
     }

@@ -1,0 +1,51 @@
+import { type Command, Option } from 'commander';
+import { readCloudInitContent } from '../../vm/create-spec.ts';
+import {
+  type Extras,
+  parseAddress,
+  parseExtraDisk,
+  parseForward,
+  parseSegment,
+} from '../../vm/extras.ts';
+import type { Invocation } from '../invocation.ts';
+import { collect, stringOption, strings } from '../options.ts';
+
+/** Options of `create` for what a VM can have beyond a disk and a card. */
+export function declareExtras(command: Command): void {
+  command
+    .option('--hostname <name>', "the guest's host name (default: the VM's name)")
+    .option(
+      '--forward <rule>',
+      '[tcp:|udp:][ADDRESS:]HOSTPORT:GUESTPORT: a port of this host leads to the guest (repeatable)',
+      collect,
+      [],
+    )
+    .option(
+      '--private-network <address/prefix>',
+      'a further card, on a network of VMs of this host (repeatable)',
+      collect,
+      [],
+    )
+    .option('--address <address/prefix>', 'a static address on the bridge')
+    .option('--gateway <address>', 'the way out for --address')
+    .option('--extra-disk <GB or image>', 'a further disk (repeatable)', collect, [])
+    .option('--user-data <file>', 'more user-data for cloud-init (repeatable)', collect, [])
+    .addOption(new Option('--no-wait', 'return when QEMU runs, without waiting for the guest'));
+}
+
+/** @throws InputError naming the option that is wrong. */
+export function extrasOf(options: Invocation['options']): Extras {
+  const address = stringOption(options, 'address');
+  return {
+    hostname: stringOption(options, 'hostname'),
+    forwards: strings(options.forward).map(parseForward),
+    segments: strings(options.privateNetwork).map(parseSegment),
+    disks: strings(options.extraDisk).map(parseExtraDisk),
+    userData: strings(options.userData).map(readCloudInitContent),
+    address:
+      address === undefined
+        ? undefined
+        : { ...parseAddress('--address', address), gateway: stringOption(options, 'gateway') },
+    wait: options.wait !== false,
+  };
+}

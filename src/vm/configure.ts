@@ -1,0 +1,46 @@
+import { ProvisionerError } from '../errors.ts';
+import { type Forward, readVmConfig, type VmConfig, writeVmConfig } from '../store/vm-config.ts';
+import type { VmName } from '../types.ts';
+import { assertOff } from './assert-off.ts';
+import { checkSizes } from './create-spec.ts';
+import { assertDistinct } from './extras.ts';
+import type { Host } from './host.ts';
+import { withVmLock } from './lock.ts';
+import { assertOwnHost } from './own-host.ts';
+import { recover } from './recover.ts';
+
+/** What a VM that is off can be changed to; undefined stays as it is. */
+export interface Changes {
+  vcpus?: number | undefined;
+  memoryMb?: number | undefined;
+  /** All of them, instead of those it had. */
+  forwards?: Forward[] | undefined;
+}
+
+/** Changes what the next start makes of a VM. @returns the keys of vm.json that are different now. */
+export function configureVm(host: Host, name: VmName, changes: Changes): Promise<string[]> {
+  assertOwnHost(host, 'configure');
+  return withVmLock(host, name, 'configure', async () => {
+    await recover(host, name);
+    const files = host.paths.vm(name);
+    const before = readVmConfig(name, files);
+    assertOff(name, files, 'only one that is off can be changed');
+    const after = { ...before, ...(await checked(before, changes)) };
+    const keys = Object.keys(after) as (keyof VmConfig)[];
+    const different = keys.filter((k) => JSON.stringify(after[k]) !== JSON.stringify(before[k]));
+    if (different.length > 0) writeVmConfig(files, after);
+    return different;
+  });
+}
+
+async function checked(before: VmConfig, changes: Changes): Promise<Partial<VmConfig>> {
+  const { vcpus = before.vcpus, memoryMb = before.memory_mb, forwards } = changes;
+  await checkSizes(vcpus, memoryMb);
+  if (forwards === undefined) return { vcpus, memory_mb: memoryMb };
+  assertDistinct(forwards);
+  if (forwards.length > 0 && before.network.mode !== 'user') {
+    throw new ProvisionerError(`VM ${before.name} is on a bridge: ports cannot be forwarded to it`);
+  }
+  const same = forwards.length === 0 && before.forwards === undefined;
+  return { vcpus, memory_mb: memoryMb, ...(same ? {} : { forwards }) };
+}

@@ -1,0 +1,31 @@
+import * as fs from 'node:fs';
+import type { VmFiles } from '../host/paths.ts';
+import type { DiskChain } from '../image/snapshots.ts';
+import type { VmConfig } from '../store/vm-config.ts';
+import { extraDiskFiles } from './extra-disks.ts';
+import type { Host } from './host.ts';
+import { becomeUser } from './qemu-user.ts';
+
+/** The name of QEMU's node for a disk, and its layers as files. */
+export interface VmDisk {
+  node: string;
+  chain: DiskChain;
+}
+
+/** Every disk the guest writes to, the system's first. */
+export function disksOf(host: Host, files: VmFiles, config: VmConfig): [VmDisk, ...VmDisk[]] {
+  const become = becomeOwner(files.disk);
+  const backing = host.paths.template(config.template).image;
+  const extras = extraDiskFiles(files, config).map((file, index) => ({
+    node: `extra${index + 1}`,
+    chain: { file, become },
+  }));
+  return [{ node: 'disk', chain: { file: files.disk, backing, become } }, ...extras];
+}
+
+/** Whoever QEMU runs as owns its disk; root looks into no image that a guest may have broken. */
+function becomeOwner(disk: string): string[] {
+  if (process.getuid?.() !== 0) return becomeUser(undefined);
+  const { uid, gid } = fs.statSync(disk);
+  return becomeUser(uid === 0 ? undefined : { uid, gid, groups: [], accessGid: gid });
+}

@@ -1,0 +1,35 @@
+import { createHash } from 'node:crypto';
+import type { Segment, VmConfig } from '../store/vm-config.ts';
+import { randomMac } from './mac.ts';
+import type { CreateFiles } from './root-side.ts';
+
+/** The part of vm.json that the extras of a request make; disks follow when they are made. */
+export function extrasConfig(extras: CreateFiles['extras'], state: string): Partial<VmConfig> {
+  const { forwards = [], segments = [] } = extras ?? {};
+  return {
+    ...(forwards.length === 0 ? {} : { forwards }),
+    ...(segments.length === 0 ? {} : { segments: segments.map((at) => segmentOf(at, state)) }),
+  };
+}
+
+/** VMs of the same state directory whose addresses are in the same subnet are on one network. */
+export function segmentOf(
+  { address, prefix_length }: Pick<Segment, 'address' | 'prefix_length'>,
+  state: string,
+): Segment {
+  const subnet = `${state} ${subnetOf(address, prefix_length)}/${prefix_length}`;
+  const hash = createHash('sha256').update(subnet).digest();
+  return {
+    mac: randomMac(),
+    address,
+    prefix_length,
+    // Administratively scoped (RFC 2365); the group tells networks apart, the port only helps.
+    group: `239.${192 + (hash.readUInt8(0) % 64)}.${hash.readUInt8(1)}.${hash.readUInt8(2)}`,
+    port: 20_000 + (hash.readUInt16BE(3) % 12_000),
+  };
+}
+
+function subnetOf(address: string, prefixLength: number): string {
+  const number = address.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
+  return String(Math.floor(number / 2 ** (32 - prefixLength)));
+}

@@ -1,0 +1,151 @@
+import { InputError, NotFoundError } from '../errors.ts';
+import { changeSnapshots, type ImageSnapshot, listSnapshots } from '../image/snapshots.ts';
+import type { QmpClient } from '../qmp/client.ts';
+import { withQmp } from '../qmp/with-qmp.ts';
+import { readVmConfig } from '../store/vm-config.ts';
+import { quote, type VmName } from '../types.ts';
+import { assertOff } from './assert-off.ts';
+import { disksOf, type VmDisk } from './disk-chains.ts';
+import { processesOf } from './end-qemu.ts';
+import { withFrozenGuest } from './freeze.ts';
+import type { Host } from './host.ts';
+import { withVmLock } from './lock.ts';
+import { assertOwnHost } from './own-host.ts';
+import { recover } from './recover.ts';
+
+export interface SnapshotResult {
+  /** Whether the guest's file systems were at rest; null when the VM was off. */
+  quiesced: boolean | null;
+}
+
+/** Snapshots of all disks of a VM, oldest first; those that not every disk has are left out. */
+export async function snapshotsOf(host: Host, name: VmName): Promise<ImageSnapshot[]> {
+  assertOwnHost(host, 'snapshot');
+  const files = host.paths.vm(name);
+  const [first, ...more] = disksOf(host, files, readVmConfig(name, files));
+  const lists = await Promise.all(more.map(({ chain }) => listSnapshots(chain)));
+  const everywhere = (wanted: ImageSnapshot): boolean =>
+    lists.every((list) => list.some((snapshot) => snapshot.name === wanted.name));
+  return (await listSnapshots(first.chain)).filter(everywhere);
+}
+
+/**
+ * Keeps what the disks hold now, in the disks themselves (qcow2's internal snapshots). Of a running VM
+ * too: its guest is halted for the moment, and its file systems are at rest when the agent answers.
+ */
+export function createSnapshot(host: Host, name: VmName, label: string): Promise<SnapshotResult> {
+  return change(host, name, 'snapshot', async (disks, running) => {
+    assertLabel(label);
+    if ((await snapshotsOf(host, name)).some((snapshot) => snapshot.name === label)) {
+      throw new InputError(`VM ${name} has a snapshot ${label} already`, {
+        hint: 'choose another name, or delete that one',
+      });
+    }
+    if (!running) {
+      await onAll(disks, ({ chain }) => changeSnapshots(chain, 'create', label), label);
+      return { quiesced: null };
+    }
+    const take = (): Promise<void> => takeLive(host, name, disks, label);
+    return { quiesced: await withFrozenGuest(host, name, take) };
+  });
+}
+
+/** Puts the disks back to what they were. The VM has to be off. */
+export function restoreSnapshot(host: Host, name: VmName, label: string): Promise<void> {
+  return change(host, name, 'restore', async (disks) => {
+    await assertKnown(host, name, label);
+    assertOff(name, host.paths.vm(name), 'a snapshot is restored when it is off');
+    for (const { chain } of disks) await changeSnapshots(chain, 'restore', label);
+  });
+}
+
+export function deleteSnapshot(host: Host, name: VmName, label: string): Promise<void> {
+  return change(host, name, 'snapshot', async (disks, running) => {
+    await assertKnown(host, name, label);
+    if (!running) {
+      for (const { chain } of disks) await changeSnapshots(chain, 'delete', label);
+      return;
+    }
+    await withQmp(host.paths.vm(name).qmp, async (qmp) => {
+      for (const { node } of disks) await deleteLive(qmp, node, label);
+    });
+  });
+}
+
+function change<T>(
+  host: Host,
+  name: VmName,
+  verb: string,
+  work: (disks: readonly VmDisk[], running: boolean) => Promise<T>,
+): Promise<T> {
+  assertOwnHost(host, 'snapshot');
+  return withVmLock(host, name, verb, async () => {
+    await recover(host, name);
+    const files = host.paths.vm(name);
+    const config = readVmConfig(name, files);
+    return await work(disksOf(host, files, config), processesOf(files).length > 0);
+  });
+}
+
+/** All disks at one moment: while the guest's CPUs are halted nothing is written. */
+function takeLive(
+  host: Host,
+  name: VmName,
+  disks: readonly VmDisk[],
+  label: string,
+): Promise<void> {
+  return withQmp(host.paths.vm(name).qmp, async (qmp) => {
+    const { running } = await qmp.execute('query-status');
+    if (running) await qmp.execute('stop');
+    const done: string[] = [];
+    try {
+      for (const { node } of disks) {
+        await qmp.execute('blockdev-snapshot-internal-sync', { device: node, name: label });
+        done.push(node);
+      }
+    } catch (error) {
+      for (const node of done) await deleteLive(qmp, node, label).catch(() => undefined);
+      throw error;
+    } finally {
+      if (running) await qmp.execute('cont');
+    }
+  });
+}
+
+async function deleteLive(qmp: QmpClient, device: string, name: string): Promise<void> {
+  await qmp.execute('blockdev-snapshot-delete-internal-sync', { device, name });
+}
+
+async function onAll(
+  disks: readonly VmDisk[],
+  work: (disk: VmDisk) => Promise<void>,
+  label: string,
+): Promise<void> {
+  const done: VmDisk[] = [];
+  try {
+    for (const disk of disks) {
+      await work(disk);
+      done.push(disk);
+    }
+  } catch (error) {
+    for (const { chain } of done)
+      await changeSnapshots(chain, 'delete', label).catch(() => undefined);
+    throw error;
+  }
+}
+
+async function assertKnown(host: Host, name: VmName, label: string): Promise<void> {
+  const known = (await snapshotsOf(host, name)).map((snapshot) => snapshot.name);
+  if (known.includes(label)) return;
+  throw new NotFoundError(`VM ${name} has no snapshot ${quote(label)}`, {
+    hint: known.length === 0 ? 'it has none' : `there are: ${known.join(', ')}`,
+  });
+}
+
+/** qemu-img takes a number for the id of a snapshot. @throws InputError */
+function assertLabel(label: string): void {
+  if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/.test(label) && !/^\d+$/.test(label)) return;
+  throw new InputError(`${quote(label)} is not a valid name of a snapshot`, {
+    hint: 'use letters, digits, dots, underscores and dashes, not digits alone',
+  });
+}

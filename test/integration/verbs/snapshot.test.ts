@@ -1,0 +1,173 @@
+import assert from 'node:assert/strict';
+import * as fs from 'node:fs';
+import { after, before, test } from 'node:test';
+import { poll } from '../../../src/host/time.ts';
+import { Sandbox } from '../../support/sandbox.ts';
+
+const sandbox = await Sandbox.make({ after });
+before(() => sandbox.create('web1', '--extra-disk', '1'));
+
+const inspect = async (name = 'web1') => JSON.parse(await sandbox.ok('inspect', [name]));
+const write = (text: string) => sandbox.sh('web1', `echo ${text} >/data/note; sync`);
+
+async function up(): Promise<void> {
+  await sandbox.ok('start', ['web1']);
+  const answers = async (): Promise<true | undefined> =>
+    (await sandbox.run('guest-exec', ['web1', 'grep -q " /data " /proc/mounts'])).code === 0
+      ? true
+      : undefined;
+  assert.ok(
+    await poll(answers, { deadlineMs: 90_000, everyMs: 200 }),
+    'the guest does not come up',
+  );
+}
+
+test('inspect describes a running VM', async () => {
+  const vm = await inspect();
+  assert.equal(vm.state, 'running');
+  assert.equal(vm.qemu_status, 'running');
+  assert.deepEqual(vm.addresses, ['10.0.2.15']);
+  assert.equal(vm.ssh.port, vm.network.ssh_port);
+  assert.deepEqual([vm.vcpus, vm.memory_mb, vm.disk_bytes], [1, 128, 1024 ** 3]);
+  assert.deepEqual(vm.extra_disks, [1024 ** 3]);
+  assert.match(vm.mac, /^52:54:00(:[0-9a-f]{2}){3}$/);
+  const all = JSON.parse(await sandbox.ok('inspect'));
+  assert.deepEqual(all, { template: null, vms: [vm] });
+});
+
+test('inspect of what is not there is absent, of a QEMU that hangs unknown', async () => {
+  assert.equal((await inspect('web7')).state, 'absent');
+  process.kill(sandbox.pid('web1'), 'SIGSTOP');
+  try {
+    const { state, reason } = await inspect();
+    assert.deepEqual([state, reason], ['unknown', 'QEMU is alive but does not answer']);
+  } finally {
+    process.kill(sandbox.pid('web1'), 'SIGCONT');
+  }
+});
+
+test('inspect of a VM in the making is preparing; of one whose create died, unknown', async () => {
+  const making = sandbox.begin('create', ['web2', ...sandbox.tiny, '--apply']);
+  await making.says(/QEMU runs/);
+  assert.equal((await inspect('web2')).state, 'preparing');
+  making.child.kill('SIGKILL');
+  await making.done;
+  const { state, interrupted } = await inspect('web2');
+  assert.deepEqual([state, interrupted], ['unknown', 'create']);
+  await sandbox.ok('destroy', ['web2']);
+  assert.equal((await inspect('web2')).state, 'absent');
+});
+
+test('inspect of a damaged VM is unknown with the reason', async () => {
+  const { config } = sandbox.files('web1');
+  fs.renameSync(config, `${config}.away`);
+  fs.writeFileSync(config, '{}');
+  const { state, reason } = await inspect();
+  fs.renameSync(`${config}.away`, config);
+  assert.equal(state, 'unknown');
+  assert.match(reason, /vm\.json is damaged/);
+});
+
+test('pause halts the guest, start lets it go on', async () => {
+  assert.equal(await sandbox.ok('pause', ['web1']), 'VM web1 is paused\n');
+  assert.equal(await sandbox.ok('pause', ['web1']), 'VM web1 is paused already\n');
+  assert.equal((await inspect()).state, 'paused');
+  await sandbox.ok('start', ['web1']);
+  assert.equal((await inspect()).state, 'running');
+});
+
+test('a snapshot of a running guest is taken with its file systems at rest', async () => {
+  await write('one');
+  assert.equal(
+    await sandbox.ok('snapshot', ['create', 'web1', 'live1']),
+    'snapshot live1 of VM web1 is made (file systems at rest)\n',
+  );
+  assert.equal((await inspect()).state, 'running');
+  await write('two');
+  assert.equal(await sandbox.sh('web1', 'cat /data/note'), 'two');
+});
+
+test('a snapshot of a guest without an agent is taken as it is', async () => {
+  await sandbox.sh('web1', 'mood agent-absent 5');
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  assert.equal(
+    await sandbox.ok('snapshot', ['create', 'web1', 'live2']),
+    'snapshot live2 of VM web1 is made (as after a crash)\n',
+  );
+});
+
+test('snapshots are listed, and deleted while the VM runs', async () => {
+  const names = async () =>
+    JSON.parse(await sandbox.ok('snapshot', ['list', 'web1', '--json'])).map(
+      (entry: { name: string }) => entry.name,
+    );
+  assert.deepEqual(await names(), ['live1', 'live2']);
+  assert.equal(
+    await sandbox.ok('snapshot', ['delete', 'web1', 'live2']),
+    'snapshot live2 of VM web1 is deleted\n',
+  );
+  assert.deepEqual(await names(), ['live1']);
+});
+
+test('restore needs the VM to be off, and brings the disk back', async () => {
+  const running = await sandbox.run('snapshot', ['restore', 'web1', 'live1']);
+  assert.match(running.stderr, /VM web1 is running: a snapshot is restored when it is off/);
+  await sandbox.ok('stop', ['web1']);
+  assert.equal(
+    await sandbox.ok('snapshot', ['restore', 'web1', 'live1']),
+    'VM web1 is back at snapshot live1\n',
+  );
+  const { uid } = fs.statSync(sandbox.files('web1').disk);
+  assert.notEqual(uid, 0);
+  await up();
+  assert.equal(await sandbox.sh('web1', 'cat /data/note'), 'one');
+});
+
+test('a snapshot of a VM that is off comes back too', async () => {
+  await sandbox.ok('stop', ['web1']);
+  assert.equal(
+    await sandbox.ok('snapshot', ['create', 'web1', 'off1']),
+    'snapshot off1 of VM web1 is made\n',
+  );
+  await sandbox.ok('snapshot', ['restore', 'web1', 'off1']);
+  await sandbox.ok('snapshot', ['delete', 'web1', 'live1']);
+  assert.match(await sandbox.ok('snapshot', ['list', 'web1']), /^off1\t\d{4}-\S+Z\n$/);
+});
+
+test('names that are taken, unknown or no names are refused', async () => {
+  for (const [words, expected] of [
+    [['create', 'web1', 'off1'], /VM web1 has a snapshot off1 already/],
+    [['create', 'web1', '17'], /"17" is not a valid name of a snapshot/],
+    [['create', 'web1', '-x'], /unknown option|is not a valid name/],
+    [['restore', 'web1', 'live1'], /VM web1 has no snapshot "live1"; there are: off1/],
+    [['delete', 'web1'], /snapshot delete needs the name of a snapshot/],
+    [['create', 'web7', 'a'], /VM web7 does not exist/],
+  ] as const) {
+    const { code, stderr } = await sandbox.run('snapshot', words);
+    assert.equal(code, 1);
+    assert.match(stderr, expected);
+  }
+});
+
+test('an exported disk is an image that stands alone, and starts another VM', async () => {
+  const file = `${sandbox.state}.export.qcow2`;
+  await sandbox.ok('export', ['web1', file]);
+  assert.match((await sandbox.run('export', ['web1', file])).stderr, /exists already/);
+  assert.deepEqual(
+    fs.readdirSync(sandbox.files('web1').directory).filter((name) => name.startsWith('export')),
+    [],
+  );
+  await sandbox.ok('create', ['copy1', '--image', file, '--memory', '128', '--apply']);
+  assert.equal(await sandbox.sh('copy1', 'cat /data/note'), 'one');
+  const busy = await sandbox.run('export', ['copy1', `${file}.2`]);
+  assert.match(busy.stderr, /VM copy1 is running: its disk is exported when it is off/);
+  assert.equal(fs.existsSync(`${file}.2`), false);
+});
+
+test('two creates from one image at once share what the first imports', async () => {
+  const other = await Sandbox.make({ after });
+  await Promise.all(['a1', 'a2', 'a3'].map((name) => other.create(name, '--no-wait')));
+  const templates = fs.readdirSync(other.config.paths.templates);
+  assert.equal(templates.length, 1);
+  assert.deepEqual(fs.readdirSync(other.config.paths.staging), []);
+});

@@ -1,0 +1,31 @@
+# frozen_string_literal: true
+
+require "vagrant/util/which"
+
+module VagrantPlugins
+  module Blockhost
+    module Action
+      # Folders without a type go by rsync: it needs nothing of the host but a program. Left to itself
+      # Vagrant may choose NFS, which needs root and a server. Without rsync the folder that every machine
+      # has by default is left out, so that a first `up` works.
+      class FolderTypes
+        def initialize(app, _env)
+          @app = app
+        end
+
+        def call(env)
+          rsync = Vagrant::Util::Which.which("rsync")
+          env[:machine].config.vm.synced_folders.each do |id, options|
+            next if options[:disabled] || options[:type]
+            next options[:type] = :rsync if rsync
+            next unless id == "/vagrant"
+
+            options[:disabled] = true
+            env[:ui].warn(I18n.t("vagrant_blockhost.no_rsync"))
+          end
+          @app.call(env)
+        end
+      end
+    end
+  end
+end

@@ -1,0 +1,28 @@
+# frozen_string_literal: true
+
+require_relative "../recipe"
+
+module VagrantPlugins
+  module Blockhost
+    module Action
+      # Gives further cards their addresses where cloud-init has not: in boxes that do not have it. From here
+      # on the machine is up.
+      class GuestNetworks
+        def initialize(app, _env)
+          @app = app
+        end
+
+        def call(env)
+          env[:blockhost_is_up] = true
+          recipe = Recipe.new(env[:machine])
+          networks = recipe.network.guest_networks
+          unless recipe.cloud_init? || networks.empty?
+            env[:ui].info(I18n.t("vagrant.actions.vm.network.configuring"))
+            env[:machine].guest.capability(:configure_networks, networks)
+          end
+          @app.call(env)
+        end
+      end
+    end
+  end
+end

@@ -1,0 +1,139 @@
+# frozen_string_literal: true
+
+module VagrantPlugins
+  module Blockhost
+    # `config.vm.provider :blockhost`. Everything is optional; what is not set is blockhost-qemu's default.
+    class Config < Vagrant.plugin("2", :config)
+      LIMITS = %w[cpu_shares cpu_quota bandwidth_in bandwidth_out iops_read iops_write].freeze
+      KEYS = %i[cpus memory disk image template network bridge limits user_data extra_disks cloud_init].freeze
+      NETWORKS = %w[user bridge].freeze
+
+      # @return [Integer] vCPUs
+      attr_accessor :cpus
+      # @return [Integer] MB
+      attr_accessor :memory
+      # @return [Integer] GB; at least the image's size
+      attr_accessor :disk
+      # @return [String] a disk image to start from, instead of a box
+      attr_accessor :image
+      # @return [String] a template of the store to start from, instead of the current one
+      attr_accessor :template
+      # @return [String] "user" (NAT, ssh by a port of the host) or "bridge"
+      attr_accessor :network
+      # @return [String] the bridge that "bridge", and public networks, use
+      attr_accessor :bridge
+      # @return [Hash] what LIMITS names
+      attr_accessor :limits
+      # @return [String, Array<String>] more user-data for cloud-init: text, or the path of a file
+      attr_accessor :user_data
+      # @return [Array<Integer, String>] further disks: GB, or the path of an image
+      attr_accessor :extra_disks
+      # @return [Boolean] whether the guest runs cloud-init; without it what a box's metadata says
+      attr_accessor :cloud_init
+
+      def initialize
+        super
+        KEYS.each { |key| instance_variable_set("@#{key}", UNSET_VALUE) }
+      end
+
+      def merge(other)
+        super.tap do |result|
+          result.limits = both(limits, other.limits) { |a, b| a.merge(b) }
+        end
+      end
+
+      def finalize!
+        @limits = {} if unset?(@limits)
+        @extra_disks = [] if unset?(@extra_disks)
+        @user_data = [] if unset?(@user_data)
+        @user_data = Array(@user_data) if @user_data.is_a?(String)
+        KEYS.each { |key| instance_variable_set("@#{key}", nil) if unset?(public_send(key)) }
+        @network = @network.to_s if @network.is_a?(Symbol)
+      end
+
+      def validate(machine)
+        errors = _detected_errors
+        errors.concat(number_errors)
+        errors.concat(choice_errors)
+        errors.concat(limit_errors)
+        errors.concat(disk_errors)
+        errors.concat(text_errors)
+        require_relative "network_plan"
+        errors.concat(NetworkPlan.new(machine.config.vm.networks, self).errors)
+        { "blockhost provider" => errors }
+      end
+
+      private
+
+      def number_errors
+        { cpus: [1, "a number of vCPUs"], memory: [64, "a number of MB"], disk: [1, "a number of GB"] }
+          .filter_map do |key, (least, what)|
+            value = public_send(key)
+            bad(key, value, "#{what}, at least #{least}") unless value.nil? || whole?(value, least)
+          end
+      end
+
+      def choice_errors
+        errors = []
+        errors << bad(:network, network, NETWORKS.join(" or ")) unless network.nil? || NETWORKS.include?(network)
+        if network == "bridge" && bridge.nil?
+          errors << "blockhost.bridge: name the bridge that network = \"bridge\" plugs into"
+        end
+        errors << "blockhost.bridge: does not go with network = \"user\"" if network == "user" && bridge
+        errors << bad(:cloud_init, cloud_init, "true or false") unless [nil, true, false].include?(cloud_init)
+        errors << "blockhost.image: does not go with blockhost.template" if image && template
+        errors << "blockhost.image: there is no file #{image}" if image.is_a?(String) && !File.file?(File.expand_path(image))
+        errors
+      end
+
+      def limit_errors
+        return [bad(:limits, limits, "a hash of #{LIMITS.join(", ")}")] unless limits.is_a?(Hash)
+
+        limits.filter_map do |key, value|
+          next "blockhost.limits: #{key} is not known; use #{LIMITS.join(", ")}" unless LIMITS.include?(key.to_s)
+
+          bad("limits[:#{key}]", value, "a whole number") unless whole?(value, 0)
+        end
+      end
+
+      def disk_errors
+        return [bad(:extra_disks, extra_disks, "a list")] unless extra_disks.is_a?(Array)
+
+        extra_disks.filter_map do |disk|
+          next if whole?(disk, 1) || (disk.is_a?(String) && File.file?(File.expand_path(disk)))
+
+          bad(:extra_disks, disk, "a number of GB or the path of a disk image")
+        end
+      end
+
+      def text_errors
+        errors = %i[image template bridge].filter_map do |key|
+          value = public_send(key)
+          bad(key, value, "a text") unless value.nil? || value.is_a?(String)
+        end
+        return errors if user_data.is_a?(Array) && user_data.all?(String)
+
+        errors << bad(:user_data, user_data, "a text, the path of a file, or a list of them")
+      end
+
+      def bad(key, value, expected)
+        "blockhost.#{key}: must be #{expected}, but is #{value.inspect}"
+      end
+
+      def whole?(value, least)
+        value.is_a?(Integer) && value >= least
+      end
+
+      def unset?(value)
+        value.equal?(UNSET_VALUE)
+      end
+
+      def both(mine, theirs)
+        return theirs if unset?(mine)
+        return mine if unset?(theirs)
+
+        yield mine, theirs
+      end
+    end
+  end
+end

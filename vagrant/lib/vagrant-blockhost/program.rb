@@ -1,0 +1,88 @@
+# frozen_string_literal: true
+
+require "json"
+
+require_relative "errors"
+
+module VagrantPlugins
+  module Blockhost
+    # Runs blockhost-qemu: an argv array, never a shell. Several machines of one `vagrant up` do so at once.
+    module Program
+      COMMAND = "blockhost-qemu"
+      # Anything that only looks answers well within this.
+      LOOK_SECONDS = 20
+      # After the first signal the program undoes what it did.
+      UNDO_SECONDS = 60
+
+      module_function
+
+      # @return [String] what the command printed
+      # @param interrupted [Proc] asked while the command runs; once true the command is told to end
+      # @yield each line of progress
+      # @raise [Errors::CommandFailed]
+      def run(*words, interrupted: -> { false }, limit: nil, &progress)
+        out, err, status = execute(words.map(&:to_s), interrupted, limit, progress)
+        return out if status&.success?
+
+        raise Errors::CommandFailed, command: "#{COMMAND} #{words.first}", reason: reason(err, status)
+      end
+
+      # @return [Object] the JSON the command printed
+      def json(*words)
+        JSON.parse(run(*words, limit: LOOK_SECONDS))
+      rescue JSON::ParserError
+        raise Errors::BadReply, command: "#{COMMAND} #{words.first}"
+      end
+
+      def execute(words, interrupted, limit, progress)
+        out_reader, out_writer = IO.pipe
+        err_reader, err_writer = IO.pipe
+        # A group of its own: a Ctrl-C at the terminal reaches it once, from us, after Vagrant has noticed.
+        pid = Process.spawn(COMMAND, *words, in: File::NULL, out: out_writer, err: err_writer, pgroup: true)
+        [out_writer, err_writer].each(&:close)
+        output = Thread.new { out_reader.read }
+        errors = Thread.new { err_reader.each_line.map { |line| line.chomp.tap { |text| progress&.call(text) } } }
+        status = wait(Process.detach(pid), pid, interrupted, limit)
+        [output.value, errors.value, status]
+      rescue Errno::ENOENT
+        raise Errors::ProgramMissing, command: COMMAND
+      ensure
+        [out_reader, out_writer, err_reader, err_writer].each { |io| io.close unless io.nil? || io.closed? }
+      end
+
+      def wait(thread, pid, interrupted, limit)
+        deadline = limit && (now + limit)
+        until thread.join(0.05)
+          if interrupted.call
+            signal("TERM", pid)
+            deadline = now + UNDO_SECONDS
+            interrupted = -> { false }
+          elsif deadline && now > deadline
+            signal("KILL", pid)
+          end
+        end
+        thread.value
+      end
+
+      def signal(name, pid)
+        Process.kill(name, pid)
+      rescue Errno::ESRCH
+        # It ended in between.
+      end
+
+      def now
+        Process.clock_gettime(Process::CLOCK_MONOTONIC)
+      end
+
+      # The last line is the error; it begins with the name of the command.
+      def reason(lines, status)
+        last = lines.reject { |line| line.strip.empty? }.last
+        return last.sub(/\A#{COMMAND} \S+: /, "") if last
+        return "it was ended by signal #{status.termsig}" if status&.signaled?
+
+        "it said nothing"
+      end
+      private_class_method :execute, :wait, :signal, :now, :reason
+    end
+  end
+end

@@ -1,0 +1,63 @@
+# frozen_string_literal: true
+
+require_relative "spec_helper"
+
+RSpec.describe VagrantPlugins::Blockhost::Config do
+  def errors(networks: [], **values)
+    values.each { |key, value| subject.public_send("#{key}=", value) }
+    subject.finalize!
+    machine = double(config: double(vm: double(networks: networks)))
+    subject.validate(machine).fetch("blockhost provider")
+  end
+
+  it "is valid when nothing is set" do
+    expect(errors).to eq([])
+    expect(subject.memory).to be_nil
+    expect(subject.limits).to eq({})
+    expect(subject.extra_disks).to eq([])
+    expect(subject.user_data).to eq([])
+  end
+
+  it "is valid with everything set" do
+    image = @dir.join("disk.qcow2").tap { |file| file.write("x") }.to_s
+    all = { cpus: 2, memory: 512, disk: 10, image: image, network: :bridge, bridge: "br0", cloud_init: false,
+            limits: { cpu_quota: 50 }, user_data: "#cloud-config\n", extra_disks: [5, image] }
+    expect(errors(**all)).to eq([])
+    expect(subject.user_data).to eq(["#cloud-config\n"])
+  end
+
+  {
+    { cpus: 0 } => "blockhost.cpus: must be a number of vCPUs, at least 1, but is 0",
+    { memory: "2G" } => "blockhost.memory: must be a number of MB, at least 64, but is \"2G\"",
+    { disk: 1.5 } => "blockhost.disk: must be a number of GB, at least 1, but is 1.5",
+    { network: "nat" } => "blockhost.network: must be user or bridge, but is \"nat\"",
+    { network: "bridge" } => "blockhost.bridge: name the bridge that network = \"bridge\" plugs into",
+    { network: "user", bridge: "br0" } => "blockhost.bridge: does not go with network = \"user\"",
+    { limits: { cpu: 3 } } => /blockhost.limits: cpu is not known; use cpu_shares, cpu_quota/,
+    { limits: { cpu_quota: "x" } } => "blockhost.limits[:cpu_quota]: must be a whole number, but is \"x\"",
+    { extra_disks: [0] } => "blockhost.extra_disks: must be a number of GB or the path of a disk image, but is 0",
+    { extra_disks: 5 } => "blockhost.extra_disks: must be a list, but is 5",
+    { user_data: { a: 1 } } => /blockhost.user_data: must be a text, the path of a file/,
+    { cloud_init: "yes" } => "blockhost.cloud_init: must be true or false, but is \"yes\"",
+    { image: "/nowhere.qcow2" } => "blockhost.image: there is no file /nowhere.qcow2",
+  }.each do |values, expected|
+    it "names the key: #{values}" do
+      expect(errors(**values)).to match([expected])
+    end
+  end
+
+  it "says what of config.vm.network cannot be done" do
+    networks = [[:private_network, {}], [:public_network, { ip: "10.0.0.5", netmask: "x" }]]
+    expect(errors(networks: networks)).to contain_exactly(
+      /private_network needs ip/, /"10.0.0.5" with netmask "x" is not an address/, /public_network needs bridge/
+    )
+  end
+
+  it "merges limits of several blocks" do
+    subject.limits = { cpu_quota: 50, iops_read: 1 }
+    other = described_class.new.tap { |config| config.limits = { iops_read: 2 } }
+    merged = subject.merge(other)
+    merged.finalize!
+    expect(merged.limits).to eq(cpu_quota: 50, iops_read: 2)
+  end
+end

@@ -1,0 +1,50 @@
+# frozen_string_literal: true
+
+require_relative "spec_helper"
+
+RSpec.describe VagrantPlugins::Blockhost::NetworkPlan do
+  ssh = [:forwarded_port, { guest: 22, host: 2222, id: "ssh", host_ip: "127.0.0.1", auto_correct: true }]
+
+  def plan(*networks, bridge: nil)
+    described_class.new(networks, double(bridge: bridge))
+  end
+
+  it "leaves Vagrant's own port for ssh to the program" do
+    expect(plan(ssh).create_options).to eq([])
+  end
+
+  it "forwards ports, also one for ssh that the Vagrantfile chose" do
+    networks = plan(
+      [:forwarded_port, { guest: 80, host: 8080 }],
+      [:forwarded_port, { guest: 53, host: 5353, protocol: "udp", host_ip: "0.0.0.0" }],
+      [:forwarded_port, { guest: 22, host: 2345, id: "ssh" }],
+      [:forwarded_port, { guest: 9, host: 9, disabled: true }]
+    )
+    expect(networks.forwards).to eq(%w[tcp:8080:80 udp:0.0.0.0:5353:53 tcp:2345:22])
+  end
+
+  it "makes a card of each private network" do
+    networks = plan(ssh, [:private_network, { ip: "192.168.56.10" }],
+                    [:private_network, { ip: "10.9.0.1", netmask: "255.255.0.0" }],
+                    [:private_network, { ip: "10.8.0.1", netmask: "28" }])
+    expect(networks.create_options).to eq(
+      %w[--private-network 192.168.56.10/24 --private-network 10.9.0.1/16 --private-network 10.8.0.1/28]
+    )
+    expect(networks.guest_networks.first)
+      .to eq(type: :static, ip: "192.168.56.10", netmask: "255.255.255.0", interface: 1)
+  end
+
+  it "plugs into the bridge of a public network, and forwards nothing there" do
+    networks = plan(ssh, [:public_network, { ip: "10.1.0.5", netmask: "255.255.255.0", gateway: "10.1.0.1", bridge: %w[br1 br2] }],
+                    [:forwarded_port, { guest: 80, host: 8080 }])
+    expect(networks.create_options).to eq(%w[--bridge br1 --address 10.1.0.5/24 --gateway 10.1.0.1])
+    expect(networks.ignored_forwards.map { |options| options[:guest] }).to eq([80])
+    expect(networks).to be_static
+  end
+
+  it "takes the bridge of the configuration, and then the address comes by DHCP" do
+    networks = plan(ssh, [:public_network, {}], bridge: "br0")
+    expect(networks.create_options).to eq(%w[--bridge br0])
+    expect(networks).not_to be_static
+  end
+end

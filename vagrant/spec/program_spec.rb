@@ -1,0 +1,47 @@
+# frozen_string_literal: true
+
+require_relative "spec_helper"
+
+RSpec.describe VagrantPlugins::Blockhost::Program do
+  include FakeProgram
+  errors = VagrantPlugins::Blockhost::Errors
+
+  it "gives what the command prints, and its progress line by line" do
+    fake_program("echo one >&2; echo two >&2; echo result")
+    lines = []
+    expect(described_class.run("create", "web1", 7) { |line| lines << line }).to eq("result\n")
+    expect(lines).to eq(%w[one two])
+    expect(calls).to eq(["create web1 7"])
+  end
+
+  it "fails with the last line the command said, without its own name" do
+    fake_program("echo working >&2; echo 'blockhost-qemu start: VM web1: no room; free some' >&2; exit 1")
+    expect { described_class.run("start", "web1") }
+      .to raise_error(errors::CommandFailed, /`blockhost-qemu start` failed: VM web1: no room; free some/)
+  end
+
+  it "says so when the command is not there" do
+    fake_program("exit 0")
+    ENV["PATH"] = @dir.join("nowhere").to_s
+    expect { described_class.run("start", "web1") }.to raise_error(errors::ProgramMissing, /not on the PATH/)
+  end
+
+  it "tells an interrupted command to end, and waits until it has undone its work" do
+    fake_program("trap 'echo undone >>#{@dir}/calls; exit 1' TERM; while :; do sleep 0.05; done")
+    expect { described_class.run("create", interrupted: -> { calls.any? }) }.to raise_error(errors::CommandFailed)
+    expect(calls).to eq(%w[create undone])
+  end
+
+  it "does not wait for ever for a command that only looks" do
+    stub_const("#{described_class}::LOOK_SECONDS", 0.3)
+    fake_program("exec sleep 60")
+    began = Process.clock_gettime(Process::CLOCK_MONOTONIC)
+    expect { described_class.json("inspect") }.to raise_error(errors::CommandFailed, /signal 9/)
+    expect(Process.clock_gettime(Process::CLOCK_MONOTONIC) - began).to be < 30
+  end
+
+  it "fails when JSON was expected and something else came" do
+    fake_program("echo '<html>'")
+    expect { described_class.json("inspect") }.to raise_error(errors::BadReply)
+  end
+end
