@@ -9,6 +9,7 @@ import { LabHost } from './host/lab-host.ts';
 
 const host = await LabHost.boot({ after });
 const SETTINGS = {
+  store: 'embedded',
   network: 'bridge',
   bridge: 'br0',
   ip_pool: { network: '192.0.2.0/24', start: 10, end: 99, gateway: '192.0.2.1' },

@@ -1,7 +1,7 @@
 /**
  * The command line that runs another one as BlockHost's engine runs a provisioner's commands: user blockhost,
  * everything but its own folders read-only, a /tmp of its own, and no way to more privileges. For use inside the
- * host, by root. `/run/blockhost` is given to the group first, as the engine's unit does before it starts.
+ * host, by root.
  */
 export function asEngine(argv: readonly string[], env: Record<string, string> = {}): string[] {
   const all = {
@@ -26,5 +26,4 @@ const PROPERTIES = [
   'ReadWritePaths=/var/lib/blockhost /run/blockhost',
   'PrivateTmp=yes',
   'NoNewPrivileges=yes',
-  'ExecStartPre=+/usr/bin/install -d -o root -g blockhost -m 2775 /run/blockhost',
 ];

@@ -70,7 +70,10 @@ async function build(base: string, image: string): Promise<void> {
 /** The base names its packages; the rest is the lab's own files, this machine's node and the kernel. */
 function keyOf(base: string): string {
   const hash = createHash('sha256').update(`${base} ${process.version} ${kernelRelease()}`);
-  for (const folder of [sources(), path.join(projectRoot(), 'test/support/root-agent')]) {
+  const support = ['root-agent', 'blockhost'].map((n) =>
+    path.join(projectRoot(), 'test/support', n),
+  );
+  for (const folder of [sources(), ...support]) {
     for (const name of (fs.readdirSync(folder, { recursive: true }) as string[]).sort()) {
       const file = path.join(folder, name);
       const stat = fs.lstatSync(file);

@@ -24,7 +24,7 @@ import { tinyGuest } from '../../support/tiny-guest/build.ts';
 import { Channel, type ExecOptions, type ExecResult, type Stdin } from './channel.ts';
 import { type Cpu, takeCpu } from './cpu.ts';
 import { labCache, labImage } from './image.ts';
-import { installProgram, PROJECT } from './install-program.ts';
+import { installPackage, installProgram, PROJECT } from './install-program.ts';
 import { preload } from './preload.ts';
 import { type Mount, startUml, type Uml } from './uml.ts';
 import { type WorkDirectory, workDirectory } from './workdir.ts';
@@ -36,8 +36,10 @@ export { asEngine } from './engine.ts';
 export interface BootOptions {
   /** Default 2048; memory is taken as it is used. */
   memoryMb?: number;
-  /** Whether the built program is installed. Default true. */
+  /** Whether the program is installed. Default true. */
   program?: boolean;
+  /** A package of it to install, in place of what lies in dist. */
+  deb?: string;
 }
 
 /** Who says when the host is to be ended: node:test, or the context of a test. */
@@ -89,7 +91,8 @@ export class LabHost {
     scope.after(() => host.#dispose());
     fs.mkdirSync(host.share);
     await host.switchOn();
-    if (options.program ?? true) await installProgram(host);
+    if (options.deb !== undefined) await installPackage(host, options.deb);
+    else if (options.program ?? true) await installProgram(host);
     return host;
   }
 

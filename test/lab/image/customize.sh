@@ -21,15 +21,20 @@ chroot "$root" systemd-sysusers
 chroot "$root" install -d -o blockhost -g blockhost -m 755 /var/lib/blockhost
 chroot "$root" chown -R root:blockhost /etc/blockhost
 chmod 750 "$root/etc/blockhost"
-chmod 640 "$root/etc/blockhost/db.yaml"
-agent=$here/../../support/root-agent
+find "$root/etc/blockhost" -type f -exec chmod 640 {} +
+support=$here/../../support
+agent=$support/root-agent
 install -m 755 "$agent/blockhost-root-agent" "$root/usr/bin/"
 install -m 644 "$agent/blockhost-root-agent.service" "$root/lib/systemd/system/"
 install -d "$root/usr/share/blockhost/root-agent-actions"
 install -m 644 "$agent"/actions/*.py "$root/usr/share/blockhost/root-agent-actions/"
-chroot "$root" python3 -m compileall -q /usr/share/blockhost/root-agent-actions
+packages=$root/usr/lib/python3/dist-packages
+cp -R "$support/blockhost/python/blockhost" "$packages/"
+cp -R "$support/blockhost/templates" "$packages/../"
+chroot "$root" python3 -m compileall -q /usr/share/blockhost/root-agent-actions \
+  /usr/lib/python3/dist-packages/blockhost
 
-chroot "$root" systemctl --quiet enable systemd-networkd lab-agent blockhost-root-agent
+chroot "$root" systemctl --quiet enable systemd-networkd lab-agent blockhost-root-agent blockhost-monitor
 chroot "$root" systemctl --quiet disable systemd-networkd-wait-online systemd-network-generator
 # Nothing of a server's housekeeping, and nothing for a person at a screen.
 chroot "$root" systemctl --quiet mask apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer \

@@ -119,8 +119,12 @@ test('one slow action makes every other client wait', async () => {
   assert.deepEqual(ended, ['slow', 'who']);
 });
 
-test('a restart wipes its folder', async () => {
+test('a restart wipes its folder, and the engine gives it to the group again', async () => {
   fs.writeFileSync('/run/blockhost/file', '');
+  const before = fs.statSync('/run/blockhost').ino;
   await sh('systemctl restart blockhost-root-agent');
+  await sh('systemctl start blockhost-monitor');
+  assert.notEqual(fs.statSync('/run/blockhost').ino, before);
+  assert.equal(await sh("stat -c '%a %U %G' /run/blockhost"), '2775 root blockhost');
   assert.deepEqual(fs.readdirSync('/run/blockhost'), ['root-agent.sock']);
 });

@@ -12,7 +12,8 @@ async function engine(script: string, okCodes = [0]): Promise<{ stdout: string; 
 
 test('files that are writable for everybody are not for the engine', async () => {
   // The user alone would be allowed to: it is the sandbox that says no.
-  for (const folder of ['/etc/open', '/run/blockhost-qemu', '/var/lib/blockhost-qemu']) {
+  for (const parent of ['/etc', '/run/blockhost-qemu', '/var/lib/blockhost-qemu']) {
+    const folder = `${parent}/open`;
     fs.mkdirSync(folder);
     fs.chmodSync(folder, 0o777);
     const { stdout } = await engine(`touch ${folder}/x 2>&1 || echo no`);

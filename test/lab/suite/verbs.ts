@@ -34,10 +34,13 @@ export async function verb({ as }: Caller, name: string, ...args: string[]): Pro
   return { code: exitCode, stdout, stderr };
 }
 
-/** The settings of a host whose VMs are on a bridge. */
+/** The settings of a host whose VMs are on a bridge, and in a database of its own. */
 export function configureBridge(): void {
   fs.mkdirSync('/etc/blockhost-qemu', { recursive: true });
-  const settings = { network: 'bridge', bridge: 'br0', ip_pool: POOL, ready_timeout: 300 };
+  const settings = {
+    store: 'embedded',
+    ...{ network: 'bridge', bridge: 'br0', ip_pool: POOL, ready_timeout: 300 },
+  };
   fs.writeFileSync(CONFIG, JSON.stringify(settings));
 }
 

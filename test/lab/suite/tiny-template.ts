@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
-import { loadConfig } from '../../../../src/host/config.ts';
-import { importImage } from '../../../../src/image/import-image.ts';
-import { tinyGuest } from '../../../support/tiny-guest/build.ts';
+import { loadConfig } from '../../../src/host/config.ts';
+import { importImage } from '../../../src/image/import-image.ts';
+import { tinyGuest } from '../../support/tiny-guest/build.ts';
 
 /** Makes the tiny guest the template that `create` uses when none is named. To be called by root. */
 export async function tinyTemplate(): Promise<void> {
