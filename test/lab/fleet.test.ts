@@ -34,11 +34,11 @@ before(async () => {
     cat >/etc/blockhost-qemu/config.yaml <<'YAML'
 ${JSON.stringify(SETTINGS)}
 YAML
-    install -m644 /lab/share/guest.qcow2 /var/tmp/guest.qcow2
+    install -m644 /lab/share/guest.qcow2 /srv/guest.qcow2
     sync`);
   for (const name of ['web1', 'web2'])
     await host.sh(
-      `blockhost-vm-create ${name} --image /var/tmp/guest.qcow2 --memory 96 --disk 1 --apply`,
+      `blockhost-vm-create ${name} --image /srv/guest.qcow2 --memory 96 --disk 1 --apply`,
       LONG,
     );
 });

@@ -82,7 +82,12 @@ test('what steers the root side cannot be written, not even its own', async () =
     await mayNot('a new file', 'touch', `${STATE}/vms/${name}/new`);
     await mayNot('a rename', 'mv', `${STATE}/vms/${name}/disk.qcow2`, `${STATE}/vms/${name}/x`);
   }
-  await mayNot('the template', 'sh', '-c', `echo x >>${STATE}/templates/*/disk.qcow2`);
+  await mayNot(
+    'the template',
+    'sh',
+    '-c',
+    `for file in ${STATE}/templates/*/disk.qcow2; do echo x >>"$file"; done`,
+  );
   await mayNot('the run directory', 'touch', `${RUN}/new`);
   await mayNot('the state directory', 'mkdir', `${STATE}/new`);
 });

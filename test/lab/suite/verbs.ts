@@ -44,9 +44,9 @@ export function configureBridge(): void {
   fs.writeFileSync(CONFIG, JSON.stringify(settings));
 }
 
-/** Where everybody may read it: verbs run by root become another user. */
+/** Where everybody finds it: verbs run by root become another user, and the engine has a /var/tmp of its own. */
 export async function guestImage(): Promise<string> {
-  const image = '/var/tmp/guest.qcow2';
+  const image = '/srv/guest.qcow2';
   fs.copyFileSync(await tinyGuest(), image);
   fs.chmodSync(image, 0o644);
   return image;
