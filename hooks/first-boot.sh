@@ -48,8 +48,9 @@ install_packages() {
 
 # Kept from one boot to the next; a host without them runs VMs in emulation, which works, slowly.
 load_modules() {
-  mkdir -p /etc/modules-load.d
-  printf '%s\n' tun vhost_net >/etc/modules-load.d/blockhost-qemu.conf
+  folder=${MODULES_LOAD_DIR:-/etc/modules-load.d}
+  mkdir -p "$folder"
+  printf '%s\n' tun vhost_net >"$folder/blockhost-qemu.conf"
   for module in tun vhost_net kvm_intel kvm_amd; do
     modprobe -q "$module" 2>/dev/null || :
   done

@@ -18,8 +18,7 @@ export async function blockhostOf(
   if (chooseStore(settings, process.env) === 'embedded') return {};
   const program = fs.realpathSync(process.argv[1] ?? '');
   const directory = path.join(path.dirname(program), 'store_helper');
-  const asRoot = process.getuid?.() === 0;
-  const helper = new HelperClient(helperCommand(directory, settings.blockhost_dir, asRoot));
+  const helper = new HelperClient(helperCommand(directory, settings));
   return {
     store: new BlockhostStore(helper),
     blockhost: new BlockhostSite(blockhostFiles(settings.blockhost_dir), helper),

@@ -7,6 +7,7 @@ import type { Host } from './host.ts';
 import { startVm } from './start.ts';
 import { stopVm } from './stop.ts';
 import { withTransition } from './transition.ts';
+import { finish, unfinished } from './unfinished.ts';
 
 export type GcPhase = 'suspend' | 'destroy';
 
@@ -21,13 +22,23 @@ export interface GcOptions {
 
 export interface GcOutcome {
   name: string;
-  what: 'suspended' | 'destroyed' | 'left' | 'failed' | 'would suspend' | 'would destroy';
+  what:
+    | 'finished'
+    | 'suspended'
+    | 'destroyed'
+    | 'left'
+    | 'failed'
+    | 'would suspend'
+    | 'would destroy';
   why: string;
 }
 
-/** Suspends what has expired, then destroys what has been suspended for longer than the grace. */
+/**
+ * Finishes what killed verbs left half-done, suspends what has expired, then destroys what has been suspended
+ * for longer than the grace.
+ */
 export async function collectGarbage(host: Host, options: GcOptions): Promise<GcOutcome[]> {
-  const outcomes: GcOutcome[] = [];
+  const outcomes = options.execute && !options.mock ? await finishAll(host) : [];
   for (const phase of ['suspend', 'destroy'] as const) {
     if (!options.phases.includes(phase)) continue;
     for (const record of await host.store.list()) {
@@ -35,6 +46,21 @@ export async function collectGarbage(host: Host, options: GcOptions): Promise<Gc
       const due = dueFor(record, Date.now(), options.graceDays);
       if (due === 'paid' && phase === 'destroy') outcomes.push(paid(record));
       if (due === phase) outcomes.push(await attempt(host, record, phase, options));
+    }
+  }
+  return outcomes;
+}
+
+async function finishAll(host: Host): Promise<GcOutcome[]> {
+  const outcomes: GcOutcome[] = [];
+  for (const name of unfinished(host)) {
+    try {
+      if (await finish(host, name)) {
+        outcomes.push({ name, what: 'finished', why: 'a command that died had left it half-done' });
+      }
+    } catch (error) {
+      host.signal.throwIfAborted();
+      outcomes.push({ name, what: 'failed', why: messageOf(error) });
     }
   }
   return outcomes;

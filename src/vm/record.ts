@@ -27,6 +27,6 @@ export function newRecord(
 }
 
 /** Python before 3.11 does not read the suffix Z. */
-function isoWithOffset(ms: number): string {
+export function isoWithOffset(ms: number): string {
   return new Date(ms).toISOString().replace('Z', '+00:00');
 }

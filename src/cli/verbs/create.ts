@@ -3,8 +3,10 @@ import { Option } from 'commander';
 import { InputError } from '../../errors.ts';
 import { parseVmName, quote } from '../../types.ts';
 import { createVm, previewCreate } from '../../vm/create.ts';
+import { createMock } from '../../vm/create-mock.ts';
 import { type CreateSpec, DEFAULT_DISK_GB, readCloudInitContent } from '../../vm/create-spec.ts';
 import type { Invocation, Verb } from '../invocation.ts';
+import { mockHost } from '../mock.ts';
 import { collect, numberOption, stringOption, wholeNumber } from '../options.ts';
 import { declareExtras, extrasOf } from './create-extras.ts';
 
@@ -46,7 +48,7 @@ export const verb: Verb = {
         '--cloud-init-content <file>',
         'user-data to use instead of the one made from the options',
       )
-      .option('--mock', 'only check and print what would be, like leaving out --apply')
+      .option('--mock', 'write a record to ./mock-db.json and create no VM')
       .addHelpText(
         'after',
         `
@@ -63,9 +65,11 @@ Examples:
   },
   async run({ args, options, host, out }) {
     const spec = specOf(args[0], options, host);
-    const real = options.apply === true && options.mock !== true;
-    const result = real ? await createVm(host, spec) : await previewCreate(host, spec);
-    if (!real) host.report('nothing is created: this only checks (add --apply to create the VM)');
+    const own = options.mock === true ? mockHost(host) : host;
+    const apply = options.apply === true;
+    const create = options.mock === true ? createMock : createVm;
+    const result = await (apply ? create(own, spec) : previewCreate(own, spec));
+    if (!apply) host.report('nothing is created: this only checks (add --apply to create the VM)');
     const json = JSON.stringify(result);
     // Engines look for the sentinel, or for the last line that begins with a brace (contract §2.1).
     out.line(`${SENTINEL}${json}\n${json}`);

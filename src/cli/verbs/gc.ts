@@ -47,6 +47,7 @@ Examples:
 };
 
 const WORDS: Record<Exclude<GcOutcome['what'], 'failed'>, string> = {
+  finished: 'is tidied up',
   suspended: 'is suspended',
   destroyed: 'is destroyed',
   left: 'is left alone',

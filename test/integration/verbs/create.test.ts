@@ -7,6 +7,7 @@ import { runningIncarnation } from '../../../src/store/incarnation.ts';
 import { leftovers, listing } from '../../support/leftovers.ts';
 import type { Finished } from '../../support/program.ts';
 import { Sandbox } from '../../support/sandbox.ts';
+import { temporaryDirectory } from '../../support/temporary.ts';
 
 const SENTINEL = 'BLOCKHOST_RESULT: ';
 const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0rrPQx0n0bHkm3hMZx9m7r1v4bMDmM2bqWyyJHkG2x a@b';
@@ -188,19 +189,27 @@ test('a name that is taken is refused, and the VM stays as it is', async () => {
   assert.equal((await sandbox.ok('status', ['web1'])).trim(), 'active');
 });
 
-test('without --apply, and with --mock, nothing is changed', async () => {
+test('without --apply nothing is changed, with --mock only the mock database', async (t) => {
   // The two guests go on writing.
   const look = (): string[] =>
     listing(sandbox.state).filter((line) => !/^vms\/\S+\/(disk|console)/.test(line));
   const before = look();
-  for (const mode of [[], ['--mock'], ['--mock', '--apply']]) {
-    const { code, stdout, stderr } = await sandbox.run('create', ['p1', ...sandbox.tiny, ...mode]);
+  const cwd = temporaryDirectory(t);
+  for (const [vmid, ...mode] of [[102], [100, '--mock'], [100, '--mock', '--apply']] as const) {
+    const args = ['p1', ...sandbox.tiny, ...mode];
+    const { code, stdout, stderr } = await sandbox.run('create', args, { cwd });
     assert.equal(code, 0, stderr);
-    assert.match(stderr, /^nothing is created: .*--apply/);
+    if (mode.at(-1) !== '--apply') assert.match(stderr, /^nothing is created: .*--apply/);
     const [first = '', second = ''] = stdout.split('\n');
     assert.equal(first, SENTINEL + second);
-    assert.equal(JSON.parse(second).vmid, 102);
+    assert.equal(JSON.parse(second).vmid, vmid);
   }
+  assert.deepEqual(fs.readdirSync(cwd).sort(), ['mock-db.json', 'mock-db.json.lock']);
+  const mock = JSON.parse(fs.readFileSync(path.join(cwd, 'mock-db.json'), 'utf8'));
+  assert.equal(mock.vms.p1.status, 'active');
+  const resumed = await sandbox.run('resume', ['p1', '--mock'], { cwd });
+  assert.match(resumed.stderr, /is not suspended but active/);
+  assert.match(await sandbox.ok('gc', ['--mock', '--execute'], { cwd }), /^nothing to collect/);
   assert.deepEqual(look(), before);
 });
 

@@ -15,8 +15,11 @@ export interface BlockhostFiles {
 export const PACKAGE =
   process.env.BLOCKHOST_PYTHON ?? path.resolve('test/support/blockhost/python');
 
+/** Whoever calls back at the end: a test's context, or node:test itself. */
+type Scope = { after(hook: () => void): void };
+
 /** Directories of a BlockHost host, below a temporary one. */
-export function blockhostFiles(t: TestContext, settings: Record<string, unknown> = {}) {
+export function blockhostFiles(t: Scope, settings: Record<string, unknown> = {}) {
   const root = temporaryDirectory(t);
   const etc = path.join(root, 'etc');
   fs.mkdirSync(etc);

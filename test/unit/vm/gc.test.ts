@@ -9,6 +9,7 @@ import { parseVmName, type VmName } from '../../../src/types.ts';
 import { collectGarbage, type GcOptions } from '../../../src/vm/gc.ts';
 import { dueFor } from '../../../src/vm/gc-due.ts';
 import type { Host } from '../../../src/vm/host.ts';
+import { Journal } from '../../../src/vm/journal.ts';
 import { resumeVm } from '../../../src/vm/resume.ts';
 import {
   blockhostFiles,
@@ -141,6 +142,18 @@ test('one VM that fails holds up no other', async (t) => {
   assert.deepEqual(words(outcomes), ['a suspended', 'b failed', 'c suspended']);
 });
 
+test('what a killed command left half-done is finished first', async (t) => {
+  const { host, store } = await fresh(t, 'embedded');
+  const name = parseVmName('a');
+  const { ip } = await store.allocate(name, pool);
+  new Journal(host, name, 'create').begin();
+  const outcomes = await collectGarbage(host, { ...options, mock: false });
+  assert.deepEqual(words(outcomes), ['a finished']);
+  assert.deepEqual(await collectGarbage(host, { ...options, mock: false }), []);
+  assert.equal((await store.allocate(parseVmName('b'), pool)).ip, ip);
+});
+
+const pool = { network: '192.0.2.0/24', start: 10, end: 20, gateway: '192.0.2.1' };
 const options: GcOptions = {
   execute: true,
   phases: ['suspend', 'destroy'],

@@ -1,0 +1,33 @@
+"""A page of the admin panel: this host's VMs, what they use, and the buttons of the contract's verbs."""
+
+from flask import Blueprint, abort, current_app, flash, jsonify, redirect, render_template, request
+
+from . import cards, commands
+
+PAGES = [{"id": "qemu", "path": "/qemu", "label": "QEMU", "icon": "&#9707;"}]
+
+blueprint = Blueprint("qemu_admin", __name__, template_folder="templates")
+
+
+@blueprint.route("/qemu")
+def vms_page():
+    number = request.args.get("page", "1")
+    shown = cards.page(int(number) if number.isascii() and number.isdigit() else 1)
+    return render_template("provisioner_qemu/admin.html", active_page="qemu", **shown)
+
+
+@blueprint.route("/api/qemu/vms")
+def vms_api():
+    return jsonify(commands.vms())
+
+
+@blueprint.route("/api/qemu/vms/<name>/<verb>", methods=["POST"])
+def act(name: str, verb: str):
+    if verb not in commands.ACTIONS or not commands.is_name(name):
+        abort(404)
+    if verb == "destroy" and request.form.get("confirm") != name:
+        flash(f"VM {name} is not destroyed: it was not confirmed", "error")
+    else:
+        error = commands.act(verb, name)
+        flash(error or f"{verb} of {name}: done", "error" if error else "success")
+    return redirect(f"{current_app.config.get('PATH_PREFIX', '')}/qemu", code=303)

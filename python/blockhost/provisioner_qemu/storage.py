@@ -1,0 +1,44 @@
+"""Where templates and disks lie. The program knows one place; another disk is mounted there."""
+
+import os
+import subprocess
+from pathlib import Path
+
+from .form import DEFAULT_STORAGE
+
+UNIT = Path("/etc/systemd/system/var-lib-blockhost\\x2dqemu.mount")
+
+TEXT = """[Unit]
+Description=Disks of virtual machines
+RequiresMountsFor={path}
+Before=blockhost-root-agent.service blockhost-qemu-vms.service
+
+[Mount]
+What={path}
+Where={where}
+Type=none
+Options=bind
+
+[Install]
+WantedBy=local-fs.target
+"""
+
+
+def prepare(path: str) -> None:
+    """@raises RuntimeError in words."""
+    default = Path(DEFAULT_STORAGE)
+    for name in ("", "templates", "vms"):
+        os.makedirs(default / name, mode=0o755, exist_ok=True)
+    if path == DEFAULT_STORAGE:
+        return
+    if os.path.ismount(default) and os.path.samefile(default, path):
+        return
+    if any((default / "vms").iterdir()) or any((default / "templates").iterdir()):
+        raise RuntimeError(f"{default} holds VMs or templates already: move them to {path} first")
+    for name in ("", "templates", "vms"):
+        os.makedirs(Path(path) / name, mode=0o755, exist_ok=True)
+    UNIT.write_text(TEXT.format(path=path, where=DEFAULT_STORAGE))
+    for argv in (["systemctl", "daemon-reload"], ["systemctl", "enable", "--now", UNIT.name]):
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+        if done.returncode != 0:
+            raise RuntimeError(f"{' '.join(argv)} failed: {done.stderr.strip()[-300:]}")

@@ -1,0 +1,59 @@
+"""Stand-in for the setup wizard, as far as a provisioner's page meets it."""
+
+from pathlib import Path
+
+from flask import Flask, redirect, render_template_string, session
+
+from blockhost.provisioner_qemu import wizard
+
+HERE = Path(__file__).parent
+STEPS = [
+    {"id": "network", "label": "Network", "endpoint": "wizard_network"},
+    {"id": "qemu", "label": "QEMU", "endpoint": "provisioner_qemu.wizard_qemu"},
+    {"id": "connectivity", "label": "Connectivity", "endpoint": "wizard_connectivity"},
+]
+
+
+def create_app():
+    app = Flask(__name__, template_folder=str(HERE / "installer"))
+    app.secret_key = "test"
+    app.register_blueprint(wizard.blueprint)
+
+    @app.template_global()
+    def wizard_nav(_step):
+        return {"prev": "wizard_network"}
+
+    @app.context_processor
+    def inject():
+        return {
+            "wizard_steps": STEPS,
+            "prov_ui": wizard.get_ui_params(dict(session)),
+        }
+
+    @app.route("/login", methods=["GET", "POST"])
+    def login():
+        session["authenticated"] = True
+        return redirect("/wizard/qemu")
+
+    @app.route("/login-page")
+    def login_page():
+        return "log in"
+
+    @app.route("/wizard/network")
+    def wizard_network():
+        return "the page before"
+
+    @app.route("/wizard/connectivity")
+    def wizard_connectivity():
+        return "the page after"
+
+    @app.route("/summary")
+    def summary():
+        return render_template_string(
+            '{% extends "base.html" %}{% block content %}<div class="card" id="progress-card"></div>'
+            "{% include template %}{% endblock %}",
+            provisioner_summary=wizard.get_summary_data(dict(session)),
+            template=wizard.get_summary_template(),
+        )
+
+    return app
