@@ -5,8 +5,8 @@ import { after, test } from 'node:test';
 import { libvirtV1Box } from '../support/vagrant/boxes.ts';
 import { VagrantWorld } from '../support/vagrant/world.ts';
 
-/** A number no account has: all that is needed is a folder of one's own. */
-const UID = 54_321;
+/** nobody: all that is needed is an account, for ssh(1), and a folder of one's own. */
+const UID = 65_534;
 
 test('a user without privileges brings a machine up, snapshots it and destroys it', async () => {
   const world = await VagrantWorld.make({ after }, UID);
