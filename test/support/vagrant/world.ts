@@ -21,6 +21,7 @@ export function pluginPackages(): Promise<{ gem: string; deb: string }> {
 
 async function build(): Promise<{ gem: string; deb: string }> {
   const out = fs.mkdtempSync(path.join(os.tmpdir(), 'vp-'));
+  fs.chmodSync(out, 0o755);
   process.on('exit', () => fs.rmSync(out, { recursive: true, force: true }));
   const { stdout } = await run(path.join(projectRoot(), 'scripts/build-vagrant'), [out]);
   const [gem = '', deb = ''] = stdout.split('\n');
@@ -35,11 +36,15 @@ export class VagrantWorld {
   readonly base: string;
   readonly env: NodeJS.ProcessEnv;
   readonly state: string;
+  /** Who runs everything, when it is not root. */
+  readonly #uid: number | undefined;
 
-  private constructor(base: string) {
+  private constructor(base: string, uid: number | undefined) {
     this.base = base;
+    this.#uid = uid;
     this.state = path.join(base, 's');
     this.env = {
+      HOME: base,
       VAGRANT_HOME: path.join(base, 'home'),
       VAGRANT_CHECKPOINT_DISABLE: '1',
       VAGRANT_BOX_UPDATE_CHECK_DISABLE: '1',
@@ -49,14 +54,15 @@ export class VagrantWorld {
     };
   }
 
-  static async make(scope: Scope): Promise<VagrantWorld> {
+  static async make(scope: Scope, uid?: number): Promise<VagrantWorld> {
     const base = fs.mkdtempSync(path.join(os.tmpdir(), 'bw-'));
     fs.chmodSync(base, 0o711);
     scope.after(async () => {
       await killAll(base);
       fs.rmSync(base, { recursive: true, force: true });
     });
-    const world = new VagrantWorld(base);
+    if (uid !== undefined) fs.chownSync(base, uid, uid);
+    const world = new VagrantWorld(base, uid);
     const { gem } = await pluginPackages();
     await world.ok(base, ['plugin', 'install', gem, '--plugin-clean-sources']);
     return world;
@@ -70,12 +76,14 @@ export class VagrantWorld {
       path.join(folder, 'Vagrantfile'),
       `Vagrant.configure("2") do |config|\n${vagrantfile}\nend\n`,
     );
+    if (this.#uid !== undefined) fs.chownSync(folder, this.#uid, this.#uid);
     return folder;
   }
 
   begin(cwd: string, args: readonly string[], options: ProgramOptions = {}): Running {
     const env = { ...this.env, ...options.env };
-    return new Running(['vagrant', ...args], { ...options, cwd, env });
+    const who = this.#uid === undefined ? {} : { uid: this.#uid };
+    return new Running(['vagrant', ...args], { ...who, ...options, cwd, env });
   }
 
   run(cwd: string, args: readonly string[], options?: ProgramOptions): Promise<Finished> {
