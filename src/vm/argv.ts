@@ -1,4 +1,4 @@
-import { DEVICE } from '../types.ts';
+import { DEVICE, THROTTLE_GROUP } from '../types.ts';
 import type { Accel } from './accel.ts';
 
 /** All that QEMU's command line depends on. Paths are absolute; values are validated before they get here. */
@@ -135,9 +135,17 @@ function disk({ disk: { file, backing, aio, direct } }: QemuLaunch): string[][] 
       'detect-zeroes': 'unmap',
       cache,
     }),
+    // Limits are set and changed in the group while QEMU runs; without any it costs nothing.
+    ['-object', `throttle-group,id=${THROTTLE_GROUP}`],
+    blockdev({
+      driver: 'throttle',
+      'node-name': 'disk-throttled',
+      'throttle-group': THROTTLE_GROUP,
+      file: 'disk',
+    }),
     [
       '-device',
-      `virtio-blk-pci,id=${DEVICE.disk},drive=disk,iothread=io0,bootindex=1,write-cache=on,discard=on,serial=disk`,
+      `virtio-blk-pci,id=${DEVICE.disk},drive=disk-throttled,iothread=io0,bootindex=1,write-cache=on,discard=on,serial=disk`,
     ],
   ];
 }
