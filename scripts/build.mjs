@@ -62,6 +62,7 @@ export const COMMANDS = [
     'status',
     'list',
     'metrics',
+    'throttle',
     'guest-exec',
     'update-gecos',
     'gc',

@@ -35,6 +35,10 @@ export const VERBS: Record<string, Entry> = {
     summary: "write wallet and NFT id to the guest user's GECOS field",
     load: () => import('./verbs/update-gecos.ts'),
   },
+  throttle: {
+    summary: 'limit CPU, disk and bandwidth of a running VM',
+    load: () => import('./verbs/throttle.ts'),
+  },
   stop: {
     summary: 'power a VM off, asking the guest first',
     load: () => import('./verbs/stop.ts'),

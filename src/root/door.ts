@@ -7,6 +7,7 @@ import { describeMismatch } from '../host/mismatch.ts';
 import { quote, type VmName } from '../types.ts';
 import { createFiles } from '../vm/create-files.ts';
 import type { RootContext } from '../vm/host.ts';
+import { limitRun } from '../vm/limits/limit-run.ts';
 import { endRun, removeFiles } from '../vm/remove.ts';
 import { startRun } from '../vm/start-run.ts';
 import { UndoError } from '../vm/steps.ts';
@@ -52,6 +53,7 @@ const HANDLERS: Handlers = {
   'vm-create': createFiles,
   'vm-start': startRun,
   'vm-stop': endRun,
+  'vm-limits': limitRun,
   async 'vm-remove'(context, params) {
     await removeFiles(context, params);
     return {};

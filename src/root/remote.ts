@@ -43,6 +43,7 @@ export function remoteRoot(transport: Transport, context: RootContext): RootSide
         if (ended.gone || left <= SLICE_MS) return { ran, gone: ended.gone };
       }
     },
+    limit: (request) => call('vm-limits', request),
     async remove(request) {
       await call('vm-remove', request);
     },

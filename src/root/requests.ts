@@ -4,6 +4,8 @@ import {
   CreateFiles,
   Ended,
   EndVm,
+  Limited,
+  LimitVm,
   PublishTemplate,
   RemoveVm,
   Started,
@@ -16,6 +18,7 @@ export const REQUESTS = {
   'vm-create': { params: CreateFiles, result: VmConfig },
   'vm-start': { params: StartVm, result: Started },
   'vm-stop': { params: EndVm, result: Ended },
+  'vm-limits': { params: LimitVm, result: Limited },
   'vm-remove': { params: RemoveVm, result: z.strictObject({}) },
   'template-publish': { params: PublishTemplate, result: PublishState },
 } as const;

@@ -4,6 +4,7 @@ import { writeFileAtomic } from '../host/files.ts';
 import type { VmFiles } from '../host/paths.ts';
 import { readValidated } from '../host/validate.ts';
 import type { VmName } from '../types.ts';
+import { VmLimits } from './vm-limits.ts';
 
 const Uuid = z.string().check(z.regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/));
 const Mac = z.string().check(z.regex(/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/));
@@ -71,6 +72,10 @@ export const VmConfig = z.strictObject({
   username: z.string(),
   /** The user and group QEMU runs as; absent when whoever started it is not root. */
   qemu_uid: z.optional(z.int().check(z.gte(1000))),
+  /** What `throttle` was asked for: in force while the VM runs, from its first instruction on. */
+  limits: z.optional(VmLimits),
+  /** When they were last changed, ISO 8601. */
+  limits_changed_at: z.optional(z.string()),
 });
 export type VmConfig = z.infer<typeof VmConfig>;
 

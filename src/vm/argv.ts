@@ -1,5 +1,5 @@
 import type { Forward, Segment } from '../store/vm-config.ts';
-import { DEVICE } from '../types.ts';
+import { DEVICE, THROTTLE_GROUP } from '../types.ts';
 import type { Accel } from './accel.ts';
 
 /** All that QEMU's command line depends on. Paths are absolute; values are validated before they get here. */
@@ -144,9 +144,17 @@ function disk({ disk: { file, backing, aio, direct } }: QemuLaunch): string[][] 
       'detect-zeroes': 'unmap',
       cache,
     }),
+    // Limits are set and changed in the group while QEMU runs; without any it costs nothing.
+    ['-object', `throttle-group,id=${THROTTLE_GROUP}`],
+    blockdev({
+      driver: 'throttle',
+      'node-name': 'disk-throttled',
+      'throttle-group': THROTTLE_GROUP,
+      file: 'disk',
+    }),
     [
       '-device',
-      `virtio-blk-pci,id=${DEVICE.disk},drive=disk,iothread=io0,bootindex=1,write-cache=on,discard=on,serial=disk`,
+      `virtio-blk-pci,id=${DEVICE.disk},drive=disk-throttled,iothread=io0,bootindex=1,write-cache=on,discard=on,serial=disk`,
     ],
   ];
 }

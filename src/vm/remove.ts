@@ -6,6 +6,7 @@ import { ensureDirectory } from '../host/files.ts';
 import type { VmFiles } from '../host/paths.ts';
 import { removeSoon, removeTree } from '../host/remove-tree.ts';
 import { readValidated } from '../host/validate.ts';
+import { removeShape } from '../net/shape/shape.ts';
 import { removeTap, tapName } from '../net/tap.ts';
 import { forgetIncarnation } from '../store/incarnation.ts';
 import { VmConfig } from '../store/vm-config.ts';
@@ -69,7 +70,10 @@ async function removeRun(context: RootContext, { name, vmid }: RemoveVm): Promis
   const config = configOf(files);
   const number = config?.vmid ?? vmid;
   if (process.getuid?.() === 0) {
-    if (number !== undefined) await removeTap(tapName(number));
+    if (number !== undefined) {
+      await removeTap(tapName(number));
+      await removeShape(tapName(number));
+    }
     if (config !== undefined) await unprotect(config);
   }
   await chooseRunner(context.settings.runner).clear(name);

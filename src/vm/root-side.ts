@@ -2,6 +2,7 @@ import * as z from 'zod/mini';
 import { TemplateManifest } from '../image/template-manifest.ts';
 import type { Publish } from '../image/template-store.ts';
 import { Forward, Segment, type VmConfig } from '../store/vm-config.ts';
+import { VmLimits } from '../store/vm-limits.ts';
 import { isVmName, type VmName } from '../types.ts';
 
 /**
@@ -18,6 +19,8 @@ export interface RootSide {
   end(request: EndVm): Promise<Ended>;
   /** Removes directory and run of a VM. @throws ProvisionerError while its QEMU may live. */
   remove(request: RemoveVm): Promise<void>;
+  /** Puts a running VM's limits in force, all of them, and into its record those that are. */
+  limit(request: LimitVm): Promise<Limited>;
   /** Makes an immutable template of what lies in a staging directory. */
   publish: Publish;
 }
@@ -110,6 +113,17 @@ export const Ended = z.strictObject({
   gone: z.boolean(),
 });
 export type Ended = z.infer<typeof Ended>;
+
+export const LimitVm = z.strictObject({ name: Name, limits: VmLimits });
+export type LimitVm = z.infer<typeof LimitVm>;
+
+export const Limited = z.strictObject({
+  /** As they stand in the record now. */
+  limits: VmLimits,
+  /** What is not in force as asked, and why. */
+  failed: z.array(z.strictObject({ group: z.enum(['CPU', 'disk', 'network']), error: z.string() })),
+});
+export type Limited = z.infer<typeof Limited>;
 
 export const RemoveVm = z.strictObject({ name: Name, vmid: z.optional(Vmid) });
 export type RemoveVm = z.infer<typeof RemoveVm>;

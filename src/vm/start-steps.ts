@@ -2,6 +2,7 @@ import * as fs from 'node:fs';
 import { ProvisionerError } from '../errors.ts';
 import { ensureDirectory } from '../host/files.ts';
 import { removeTree } from '../host/remove-tree.ts';
+import { removeShape } from '../net/shape/shape.ts';
 import { createTap, removeTap, TAP_FD, tapExecPrefix, vhostAvailable } from '../net/tap.ts';
 import type { QmpClient } from '../qmp/client.ts';
 import { forgetIncarnation, writeIncarnation } from '../store/incarnation.ts';
@@ -15,6 +16,7 @@ import { endQemu } from './end-qemu.ts';
 import { extraDiskFiles } from './extra-disks.ts';
 import { assertForwardsFree } from './forwards.ts';
 import { launchQemu, QemuEndedError } from './launch.ts';
+import { limitStart } from './limits/limit-start.ts';
 import { loggersPrefix } from './loggers.ts';
 import { withFreePort } from './ports.ts';
 import { assertProtected, protect, unprotect } from './protection.ts';
@@ -50,10 +52,14 @@ export const START_STEPS: readonly Step<StartContext>[] = [
   {
     name: 'tap',
     async do({ config: { network } }) {
-      if (network.mode === 'bridge') await createTap(network.tap, network.bridge);
+      if (network.mode !== 'bridge') return;
+      await removeShape(network.tap);
+      await createTap(network.tap, network.bridge);
     },
     async undo({ config: { network } }) {
-      if (network.mode === 'bridge') await removeTap(network.tap);
+      if (network.mode !== 'bridge') return;
+      await removeTap(network.tap);
+      await removeShape(network.tap);
     },
   },
   {
@@ -80,6 +86,11 @@ export const START_STEPS: readonly Step<StartContext>[] = [
       await start.runner.clear(start.name);
       forgetIncarnation(start.files);
     },
+  },
+  {
+    // QEMU waits: in force before the guest's first instruction.
+    name: 'limits',
+    do: limitStart,
   },
   {
     name: 'guest',

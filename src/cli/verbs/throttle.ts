@@ -1,0 +1,142 @@
+import { InvalidArgumentError } from 'commander';
+import { InputError } from '../../errors.ts';
+import { LIMIT_KEYS, LIMIT_RANGES, type LimitKey } from '../../store/vm-limits.ts';
+import { parseVmName } from '../../types.ts';
+import { withRunningVm } from '../../vm/limits/limit-run.ts';
+import { measure } from '../../vm/limits/measure.ts';
+import type { LimitChange } from '../../vm/limits/merge.ts';
+import { disagreeing, showLimits, throttleVm } from '../../vm/limits/throttle.ts';
+import { changedLines, LIMIT_WORDS, limitLine } from '../../vm/limits/words.ts';
+import type { Invocation, Verb } from '../invocation.ts';
+
+const OPTIONS: Record<LimitKey, [words: string, help: string]> = {
+  cpu_shares: [
+    '--cpu-shares <n>',
+    'weight against other VMs when CPU time is scarce; default 1024',
+  ],
+  cpu_quota: ['--cpu-quota <percent>', "percent of the VM's vCPUs"],
+  bandwidth_in: ['--bandwidth-in <kbit/s>', 'to the guest; 0 is unlimited'],
+  bandwidth_out: ['--bandwidth-out <kbit/s>', 'from the guest; 0 is unlimited'],
+  bandwidth_burst: ['--bandwidth-burst <kbit>', 'what may go at full speed after a pause'],
+  iops_read: ['--iops-read <n>', 'disk reads per second; 0 is unlimited'],
+  iops_write: ['--iops-write <n>', 'disk writes per second; 0 is unlimited'],
+  iops_burst: ['--iops-burst <n>', 'operations per second allowed for a while after a pause'],
+  iops_burst_seconds: ['--iops-burst-seconds <s>', 'how long that while is; default 1'],
+  bps_read: ['--bps-read <bytes/s>', 'bytes read from disk; 0 is unlimited'],
+  bps_write: ['--bps-write <bytes/s>', 'bytes written to disk; 0 is unlimited'],
+};
+
+/** Values of which 0 is none: the contract gives their ranges from 1. */
+const WITHOUT_ZERO: readonly LimitKey[] = ['cpu_shares', 'cpu_quota'];
+const VERIFY_SECONDS = 5;
+
+export const verb: Verb = {
+  summary: 'limit CPU, disk and bandwidth of a running VM, at once and until --reset',
+  declare(command) {
+    command.argument('<name>', 'the VM; it has to run');
+    for (const key of LIMIT_KEYS) command.option(...OPTIONS[key], amount);
+    command
+      .option('--reset', 'take every limit away; limits given with it are set anew')
+      .option('--show', 'print what was asked for and what is in force')
+      .option('--json', 'with --show: as JSON')
+      .option('--verify', `measure for ${VERIFY_SECONDS} s what the VM uses of its limits`)
+      .addHelpText(
+        'after',
+        '\nLimits that are not named stay. They last over stop, start and reboot.\n\nExamples:\n  throttle web1 --bandwidth-in 10000 --bandwidth-out 10000\n  throttle web1 --iops-read 500 --iops-burst 2000\n  throttle web1 --reset',
+      );
+  },
+  async run(invocation) {
+    const { args, options, host } = invocation;
+    const name = parseVmName(args[0]);
+    const change = changeOf(options);
+    const [show, verify] = [options.show === true, options.verify === true];
+    if (change === undefined && !show && !verify) {
+      throw new InputError('no limit is given', {
+        hint: 'name one (see --help), or use --reset, --show or --verify',
+      });
+    }
+    let good = true;
+    if (change !== undefined) good = await doChange(invocation, name, change);
+    if (show) good = (await doShow(invocation, name)) && good;
+    if (verify) {
+      const { requested } = await showLimits(host, name);
+      const results = await withRunningVm(host, name, (vm) =>
+        measure(vm, requested, VERIFY_SECONDS, host.signal),
+      );
+      for (const { key, limit, achieved, exceeded } of results) {
+        const { what, value } = LIMIT_WORDS[key];
+        const verdict = exceeded ? 'EXCEEDED' : 'kept';
+        invocation.out.line(
+          `${what}: uses ${value(Math.round(achieved))} of ${value(limit)}: ${verdict}`,
+        );
+        good &&= !exceeded;
+      }
+    }
+    return good ? 0 : 1;
+  },
+};
+
+type Name = ReturnType<typeof parseVmName>;
+
+async function doChange(
+  { host, out }: Invocation,
+  name: Name,
+  change: LimitChange,
+): Promise<boolean> {
+  const { before, after, failed } = await throttleVm(host, name, change);
+  const named = failed.length > 0 ? [] : LIMIT_KEYS.filter((key) => change.set[key] !== undefined);
+  for (const line of changedLines(before, after, named)) out.line(line);
+  for (const { group, error } of failed)
+    out.note(`VM ${name}: ${group} limits are not in force as asked: ${error}`);
+  return failed.length === 0;
+}
+
+async function doShow({ host, out, options }: Invocation, name: Name): Promise<boolean> {
+  const shown = await showLimits(host, name);
+  const { requested, inForce, since } = shown;
+  const wrong = disagreeing(shown);
+  if (options.json === true) {
+    out.line(JSON.stringify({ vm: name, requested, in_force: inForce, since }));
+    return wrong.length === 0;
+  }
+  for (const key of LIMIT_KEYS) {
+    const [asked, found] = [requested[key], inForce?.[key]];
+    if (asked === undefined && found === undefined) continue;
+    const state =
+      inForce === null
+        ? 'at the next start'
+        : asked === found
+          ? 'in force'
+          : `NOT in force: ${limitLine(key, found)}`;
+    out.line(`${limitLine(key, asked)} (${state})`);
+  }
+  if (Object.keys(requested).length === 0 && wrong.length === 0) out.line('no limits');
+  else if (since !== null) out.line(`since ${since}`);
+  return wrong.length === 0;
+}
+
+/** @throws InputError for a value out of its range. */
+function changeOf(options: Invocation['options']): LimitChange | undefined {
+  const set: LimitChange['set'] = {};
+  for (const key of LIMIT_KEYS) {
+    const [words] = OPTIONS[key];
+    const flag = words.split(' ')[0] ?? '';
+    const value = options[flag.slice(2).replace(/-(.)/g, (_, c: string) => c.toUpperCase())];
+    if (typeof value !== 'number') continue;
+    const [least, most] = LIMIT_RANGES[key];
+    const zero = value === 0 && !WITHOUT_ZERO.includes(key);
+    if (!zero && (value < least || value > most)) {
+      throw new InputError(`${flag} ${value} is out of range`, { hint: `use ${least} to ${most}` });
+    }
+    set[key] = value;
+  }
+  if (options.json === true && options.show !== true)
+    throw new InputError('--json goes with --show');
+  const reset = options.reset === true;
+  return reset || Object.keys(set).length > 0 ? { set, reset } : undefined;
+}
+
+function amount(text: string): number {
+  if (/^\d{1,13}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('use a whole number.');
+}

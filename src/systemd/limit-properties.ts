@@ -1,0 +1,60 @@
+import { run } from '../host/exec.ts';
+
+/** 1024 shares are cgroup v2's default weight of 100; in proportion, as systemd itself maps CPUShares=. */
+export function cpuWeight(shares: number): number {
+  return Math.min(10_000, Math.max(1, Math.round((shares * 100) / 1024)));
+}
+
+/** Of the scope: an empty value is the property's default. @param quota percent of all vCPUs together */
+export function cpuProperties(
+  { shares, quota }: { shares?: number | undefined; quota?: number | undefined },
+  vcpus: number,
+): string[] {
+  return [
+    `CPUWeight=${shares === undefined ? '' : cpuWeight(shares)}`,
+    `CPUQuota=${quota === undefined ? '' : `${quota * vcpus}%`}`,
+  ];
+}
+
+export interface DiskLimits {
+  iops_read?: number | undefined;
+  iops_write?: number | undefined;
+  bps_read?: number | undefined;
+  bps_write?: number | undefined;
+}
+
+/**
+ * The disk's limits are QEMU's to keep. This is the fence behind, for a QEMU that no longer obeys: far enough
+ * off that it never holds up what was allowed. One request of a guest can become sixteen here (1 MiB over as
+ * many clusters of the image), and a small one can move a whole cluster.
+ */
+const HEADROOM = 20;
+
+const IO_PROPERTIES = [
+  ['IOReadIOPSMax', 'iops_read'],
+  ['IOWriteIOPSMax', 'iops_write'],
+  ['IOReadBandwidthMax', 'bps_read'],
+  ['IOWriteBandwidthMax', 'bps_write'],
+] as const;
+
+/** @param device its name in /dev; without one there is nothing to set. */
+export function ioProperties(limits: DiskLimits, device: string | undefined): string[] {
+  if (device === undefined) return [];
+  return IO_PROPERTIES.flatMap(([property, key]) => {
+    const limit = limits[key];
+    // The empty value clears the list of devices; whatever follows is added to it.
+    const cleared = `${property}=`;
+    return limit === undefined
+      ? [cleared]
+      : [cleared, `${property}=/dev/${device} ${limit * HEADROOM}`];
+  });
+}
+
+export function setPropertyArgv(unit: string, properties: readonly string[]): string[] {
+  return ['set-property', '--runtime', '--', unit, ...properties];
+}
+
+/** The manager stays the only writer of its cgroups. */
+export async function setProperties(unit: string, properties: readonly string[]): Promise<void> {
+  if (properties.length > 0) await run('systemctl', setPropertyArgv(unit, properties));
+}

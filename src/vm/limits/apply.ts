@@ -1,0 +1,58 @@
+import { messageOf, ProvisionerError } from '../../errors.ts';
+import { LIMIT_KEYS, type LimitKey, type VmLimits } from '../../store/vm-limits.ts';
+import { cpuLimits } from './cpu.ts';
+import { diskLimits } from './disk.ts';
+import type { LimitedVm, LimitGroup } from './group.ts';
+import { hasAny, pickLimits } from './merge.ts';
+import { networkLimits } from './network.ts';
+import { limitLine } from './words.ts';
+
+export const LIMIT_GROUPS: readonly LimitGroup[] = [cpuLimits, diskLimits, networkLimits];
+
+export interface Failure {
+  group: LimitGroup['name'];
+  error: string;
+}
+
+/** Makes every group's limits hold and looks whether they do. One that fails does not keep the others from it. */
+export async function applyLimits(vm: LimitedVm, limits: VmLimits): Promise<Failure[]> {
+  const failures: Failure[] = [];
+  for (const group of LIMIT_GROUPS) {
+    const refusal = group.unsupported(vm);
+    try {
+      if (refusal === undefined) await applyGroup(group, vm, limits);
+      else if (hasAny(limits, group.keys)) throw new ProvisionerError(refusal);
+    } catch (error) {
+      failures.push({ group: group.name, error: messageOf(error) });
+    }
+  }
+  return failures;
+}
+
+async function applyGroup(group: LimitGroup, vm: LimitedVm, limits: VmLimits): Promise<void> {
+  await group.apply(vm, limits);
+  const wrong = differing(group, limits, await group.read(vm, limits));
+  if (wrong !== undefined) throw new ProvisionerError(`read back, ${wrong}`);
+}
+
+/** The first limit that is not in force as wanted, as it is. */
+function differing(group: LimitGroup, wanted: VmLimits, found: VmLimits): string | undefined {
+  const key = group.keys.find((one) => wanted[one] !== found[one]);
+  return key === undefined ? undefined : limitLine(key, found[key]);
+}
+
+/** Everything that is in force for a VM, from whoever enforces it. */
+export async function readLimits(vm: LimitedVm, hint: VmLimits): Promise<VmLimits> {
+  const found = await Promise.all(LIMIT_GROUPS.map((group) => group.read(vm, hint)));
+  return pickLimits(Object.assign({}, ...found) as VmLimits, LIMIT_KEYS);
+}
+
+/** Why this VM cannot have a limit, in words; undefined when it can have all of these. */
+export function unsupportedOf(
+  vm: Pick<LimitedVm, 'config' | 'runner'>,
+  keys: readonly LimitKey[],
+): string | undefined {
+  return LIMIT_GROUPS.filter((group) => group.keys.some((key) => keys.includes(key)))
+    .map((group) => group.unsupported(vm))
+    .find((refusal) => refusal !== undefined);
+}

@@ -1,0 +1,57 @@
+import { InputError } from '../../errors.ts';
+import { withQmp } from '../../qmp/with-qmp.ts';
+import { runningIncarnation } from '../../store/incarnation.ts';
+import { readVmConfig, type VmConfig, writeVmConfig } from '../../store/vm-config.ts';
+import type { VmLimits } from '../../store/vm-limits.ts';
+import type { VmName } from '../../types.ts';
+import type { RootContext } from '../host.ts';
+import type { Limited, LimitVm } from '../root-side.ts';
+import { applyLimits, type Failure, LIMIT_GROUPS } from './apply.ts';
+import type { LimitedVm } from './group.ts';
+import { hasAny, pickLimits } from './merge.ts';
+
+/**
+ * Puts limits in force, all of them and not just what changed: so a repetition mends what somebody else has
+ * undone. The record gets what is in force, for the next start.
+ */
+export async function limitRun(context: RootContext, { name, limits }: LimitVm): Promise<Limited> {
+  const failed = await withRunningVm(context, name, (vm) => applyLimits(vm, limits));
+  const files = context.paths.vm(name);
+  const config = readVmConfig(name, files);
+  const truth = recorded(config.limits ?? {}, limits, failed);
+  if (JSON.stringify(truth) !== JSON.stringify(config.limits ?? {}))
+    writeVmConfig(files, withLimits(config, truth));
+  return { limits: truth, failed };
+}
+
+/** @throws InputError unless the VM runs. */
+export async function withRunningVm<T>(
+  { paths, signal }: Pick<RootContext, 'paths' | 'signal'>,
+  name: VmName,
+  work: (vm: LimitedVm) => Promise<T>,
+): Promise<T> {
+  const files = paths.vm(name);
+  const config = readVmConfig(name, files);
+  const run = runningIncarnation(files);
+  if (run === undefined) {
+    throw new InputError(`VM ${name} is not running`, { hint: `run start ${name} first` });
+  }
+  const { runner, pid } = run;
+  return await withQmp(files.qmp, (qmp) => work({ name, files, config, runner, pid, qmp }), {
+    signal,
+  });
+}
+
+/** What failed stands in the record as it did before. */
+function recorded(before: VmLimits, wanted: VmLimits, failed: readonly Failure[]): VmLimits {
+  const parts = LIMIT_GROUPS.map(({ name, keys }) =>
+    pickLimits(failed.some(({ group }) => group === name) ? before : wanted, keys),
+  );
+  return Object.assign({}, ...parts) as VmLimits;
+}
+
+function withLimits(config: VmConfig, limits: VmLimits): VmConfig {
+  const { limits: _, ...rest } = config;
+  const limits_changed_at = new Date().toISOString();
+  return { ...rest, ...(hasAny(limits) ? { limits } : {}), limits_changed_at };
+}

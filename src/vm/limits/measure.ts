@@ -1,0 +1,74 @@
+import * as fs from 'node:fs';
+import { readProcessStat, TICKS_PER_SECOND } from '../../host/process.ts';
+import { monotonicMs, sleep } from '../../host/time.ts';
+import { ifbName } from '../../net/shape/plan.ts';
+import { LIMIT_KEYS, type LimitKey, type VmLimits } from '../../store/vm-limits.ts';
+import { DISK_QDEV } from '../../types.ts';
+import type { LimitedVm } from './group.ts';
+
+export interface Measured {
+  key: LimitKey;
+  limit: number;
+  /** In the unit of the limit. */
+  achieved: number;
+  /** More than the limit and what a burst and the clock explain. */
+  exceeded: boolean;
+}
+
+/** Buckets that were full, and two clocks that are not read at once. */
+const TOLERANCE = 1.1;
+
+/** What the VM uses of its limits, over some seconds of whatever it does. */
+export async function measure(
+  vm: LimitedVm,
+  limits: VmLimits,
+  seconds: number,
+  signal?: AbortSignal,
+): Promise<Measured[]> {
+  const first = await counters(vm);
+  await sleep(seconds * 1000, signal);
+  const second = await counters(vm);
+  const elapsed = (second.at - first.at) / 1000;
+  return LIMIT_KEYS.flatMap((key) => {
+    const [limit, from, to] = [limits[key], first.used[key], second.used[key]];
+    if (limit === undefined || from === undefined || to === undefined) return [];
+    const achieved = (to - from) / elapsed;
+    return [{ key, limit, achieved, exceeded: achieved > limit * TOLERANCE }];
+  });
+}
+
+interface Counters {
+  at: number;
+  /** In the limit's unit times seconds. */
+  used: { [K in LimitKey]?: number };
+}
+
+async function counters(vm: LimitedVm): Promise<Counters> {
+  const disks = await vm.qmp.execute('query-blockstats');
+  const disk = disks.find(({ qdev }) => qdev === DISK_QDEV)?.stats;
+  const used: Counters['used'] = {};
+  if (disk !== undefined) {
+    used.iops_read = disk.rd_operations;
+    used.iops_write = disk.wr_operations;
+    used.bps_read = disk.rd_bytes;
+    used.bps_write = disk.wr_bytes;
+  }
+  const ticks = readProcessStat(vm.pid)?.cpuTicks;
+  if (ticks !== undefined) used.cpu_quota = ((ticks / TICKS_PER_SECOND) * 100) / vm.config.vcpus;
+  if (vm.config.network.mode === 'bridge') {
+    const { tap } = vm.config.network;
+    used.bandwidth_in = kbit(tap, 'tx_bytes');
+    // The tap counts what the guest sends before it waits for its turn, the other device after.
+    used.bandwidth_out = kbit(ifbName(tap), 'tx_bytes');
+  }
+  return { at: monotonicMs(), used };
+}
+
+function kbit(device: string, counter: string): number {
+  try {
+    return Number(fs.readFileSync(`/sys/class/net/${device}/statistics/${counter}`, 'utf8')) / 125;
+  } catch {
+    // Without a limit in that direction there is no such device.
+    return 0;
+  }
+}

@@ -1,0 +1,65 @@
+import { InputError, ProvisionerError } from '../../errors.ts';
+import { runningIncarnation } from '../../store/incarnation.ts';
+import { readVmConfig } from '../../store/vm-config.ts';
+import { LIMIT_KEYS, type LimitKey, type VmLimits } from '../../store/vm-limits.ts';
+import type { VmName } from '../../types.ts';
+import type { Host } from '../host.ts';
+import { withVmLock } from '../lock.ts';
+import { recover } from '../recover.ts';
+import { type Failure, readLimits, unsupportedOf } from './apply.ts';
+import { withRunningVm } from './limit-run.ts';
+import { type LimitChange, mergeLimits } from './merge.ts';
+
+export interface Throttled {
+  before: VmLimits;
+  after: VmLimits;
+  failed: Failure[];
+}
+
+/** Changes limits of a running VM at once; what is not named stays. */
+export function throttleVm(host: Host, name: VmName, change: LimitChange): Promise<Throttled> {
+  return withVmLock(host, name, 'throttle', async () => {
+    await recover(host, name);
+    const files = host.paths.vm(name);
+    const config = readVmConfig(name, files);
+    const run = runningIncarnation(files);
+    if (run === undefined)
+      throw new InputError(`VM ${name} is not running`, { hint: `run start ${name} first` });
+    const asked = LIMIT_KEYS.filter((key) => (change.set[key] ?? 0) !== 0);
+    const refusal = unsupportedOf({ config, runner: run.runner }, asked);
+    if (refusal !== undefined) throw new ProvisionerError(`VM ${name}: ${refusal}`);
+    const before = config.limits ?? {};
+    const { limits: after, failed } = await host.root.limit({
+      name,
+      limits: mergeLimits(before, change),
+    });
+    return { before, after, failed };
+  });
+}
+
+export interface ShownLimits {
+  requested: VmLimits;
+  /** Null when the VM is off. */
+  inForce: VmLimits | null;
+  /** ISO 8601: the last change, or the start of the run if that was later. */
+  since: string | null;
+}
+
+/** What was asked for, and what those say who enforce it. */
+export async function showLimits(host: Host, name: VmName): Promise<ShownLimits> {
+  const files = host.paths.vm(name);
+  const { limits: requested = {}, limits_changed_at: changed } = readVmConfig(name, files);
+  const run = runningIncarnation(files);
+  if (run === undefined) return { requested, inForce: null, since: changed ?? null };
+  const inForce = await withRunningVm(host, name, (vm) => readLimits(vm, requested));
+  const since = [changed, run.started_at]
+    .filter((time) => time !== undefined)
+    .sort()
+    .at(-1);
+  return { requested, inForce, since: since ?? null };
+}
+
+/** Limits that are in force otherwise than they were asked for. */
+export function disagreeing({ requested, inForce }: ShownLimits): LimitKey[] {
+  return inForce === null ? [] : LIMIT_KEYS.filter((key) => requested[key] !== inForce[key]);
+}

@@ -1,0 +1,321 @@
+import assert from 'node:assert/strict';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { after, before, test } from 'node:test';
+import { poll, sleep } from '../../../src/host/time.ts';
+import { withQmp } from '../../../src/qmp/with-qmp.ts';
+import { LIMIT_KEYS, LIMIT_RANGES, type LimitKey } from '../../../src/store/vm-limits.ts';
+import { DISK_QDEV, THROTTLE_GROUP } from '../../../src/types.ts';
+import { randomFrom } from '../../support/blockhost/random.ts';
+import { Namespace } from '../../support/namespace.ts';
+import { Stream } from '../../support/net/stream.ts';
+import type { Finished } from '../../support/program.ts';
+import { Sandbox } from '../../support/sandbox.ts';
+import { temporaryDirectory } from '../../support/temporary.ts';
+
+const POOL = { network: '192.0.2.0/24', start: 10, end: 12, gateway: '192.0.2.1' };
+const TAP = 'tap100i0';
+const IFB = 'ifb100i0';
+
+const namespace = await Namespace.make({ after }, '192.0.2.1/24');
+const { prefix } = namespace;
+const sandbox = await Sandbox.make({ after }, { network: 'bridge', bridge: 'br0', ip_pool: POOL });
+
+const run = (verb: string, ...args: string[]): Promise<Finished> =>
+  sandbox.run(verb, args, { prefix });
+const ok = (verb: string, ...args: string[]): Promise<string> => sandbox.ok(verb, args, { prefix });
+const throttle = (...args: string[]): Promise<string> => ok('throttle', 'web1', ...args);
+/** Starts a command in the guest, when that is up, and leaves it running. */
+async function inBackground(command: string): Promise<void> {
+  const up = async (): Promise<true | undefined> =>
+    (await run('guest-exec', 'web1', 'true')).code === 0 ? true : undefined;
+  assert.ok(await poll(up, { deadlineMs: 120_000, everyMs: 200 }), 'the guest does not come up');
+  await ok('guest-exec', 'web1', `(${command}) </dev/null >/dev/null 2>&1 &`);
+}
+
+interface Shown {
+  requested: Record<string, number>;
+  in_force: Record<string, number> | null;
+}
+
+const show = async (): Promise<Shown> => JSON.parse(await throttle('--show', '--json'));
+const qdisc = async (device: string): Promise<string> =>
+  (await namespace.exec('tc', 'qdisc', 'show', 'dev', device)).stdout;
+const devices = async (): Promise<string> => await namespace.ip('-o link show');
+const diskLimits = (): Promise<Record<string, number>> =>
+  withQmp(sandbox.files('web1').qmp, async (qmp) => {
+    const value = { path: `/objects/${THROTTLE_GROUP}`, property: 'limits' };
+    return (await qmp.execute('qom-get', value)) as Record<string, number>;
+  });
+
+/** What tc and QEMU have of a VM of which nobody has said anything. */
+const untouched = { qdisc: '', limits: {} as Record<string, number> };
+before(async () => {
+  await ok('create', 'web1', ...sandbox.tiny, '--apply');
+  untouched.qdisc = await qdisc(TAP);
+  untouched.limits = await diskLimits();
+});
+
+test('each limit is told in one line, and stands in kernel and QEMU', async () => {
+  assert.equal(
+    await throttle('--bandwidth-in', '10000', '--iops-read', '500', '--iops-burst', '2000'),
+    'bandwidth to the guest: 10 Mbit/s\ndisk reads: 500 operations/s\ndisk burst: 2000 operations/s\n',
+  );
+  assert.match(await qdisc(TAP), /tbf 1: root refcnt 2 rate 10Mbit/);
+  const { 'iops-read': reads, 'iops-read-max': most, 'iops-write': writes } = await diskLimits();
+  assert.deepEqual([reads, most, writes], [500, 2000, 0]);
+});
+
+test('limits add up: what is not named stays', async () => {
+  assert.equal(await throttle('--iops-write', '300'), 'disk writes: 300 operations/s\n');
+  assert.equal(
+    await throttle('--iops-read', '600'),
+    'disk reads: 600 operations/s (before: 500 operations/s)\n',
+  );
+  assert.equal(await throttle('--bandwidth-out', '2000'), 'bandwidth from the guest: 2 Mbit/s\n');
+  const { requested, in_force } = await show();
+  const all = { bandwidth_in: 10_000, bandwidth_out: 2000, iops_read: 600, iops_write: 300 };
+  assert.deepEqual(requested, { ...all, iops_burst: 2000 });
+  assert.deepEqual(in_force, requested);
+  assert.match(await qdisc(IFB), /tbf 1: root refcnt 2 rate 2Mbit/);
+});
+
+test('repeating a command mends what somebody else has undone', async () => {
+  await namespace.exec('tc', 'qdisc', 'del', 'dev', TAP, 'root');
+  const noticed = await run('throttle', 'web1', '--show');
+  assert.equal(noticed.code, 1);
+  assert.match(noticed.stdout, /to the guest: 10 Mbit\/s \(NOT in force: .*unlimited\)/);
+  await throttle('--iops-read', '600');
+  assert.deepEqual((await show()).in_force?.bandwidth_in, 10_000);
+});
+
+test('nothing given, out of range, no such VM, another runner: one line, nothing changed', async () => {
+  const asked = await show();
+  for (const [args, pattern] of [
+    [[], /no limit is given/],
+    [['--cpu-quota', '101'], /--cpu-quota 101 is out of range; use 1 to 100/],
+    [['--cpu-quota', '0'], /--cpu-quota 0 is out of range/],
+    [['--cpu-shares', '10001', '--iops-read', '7'], /--cpu-shares 10001 is out of range/],
+    [['--iops-read', '-1'], /use a whole number/],
+    [['--iops-read', '1e3'], /use a whole number/],
+    [['--iops-read', '99999999'], /out of range/],
+    [['--cpu-quota', '50', '--iops-read', '7'], /CPU limits are not supported here/],
+  ] as const) {
+    const { code, stdout, stderr } = await run('throttle', 'web1', ...args);
+    assert.deepEqual([code, stdout], [1, ''], args.join(' '));
+    assert.equal(stderr.trimEnd().split('\n').length, 1, stderr);
+    assert.match(stderr, pattern);
+  }
+  const { code, stderr } = await run('throttle', 'web9', '--iops-read', '7');
+  assert.equal(code, 1);
+  assert.match(stderr, /VM web9 does not exist/);
+  assert.deepEqual(await show(), asked);
+});
+
+test('limits last over stop and start, and hold before the guest runs', async () => {
+  const { requested } = await show();
+  await ok('kill', 'web1');
+  assert.doesNotMatch(await devices(), /ifb|tap/);
+  const off = await run('throttle', 'web1', '--iops-read', '7');
+  assert.deepEqual([off.code, off.stdout], [1, '']);
+  assert.match(off.stderr, /VM web1 is not running/);
+  await ok('start', 'web1');
+  assert.deepEqual((await show()).in_force, requested);
+  // A QEMU that was killed leaves the other direction's device; the next start makes its own.
+  process.kill(sandbox.pid('web1'), 'SIGKILL');
+  const gone = (): Promise<true | undefined> =>
+    namespace.taps().then((taps) => (taps.length === 0 ? true : undefined));
+  assert.ok(await poll(gone, { deadlineMs: 20_000, everyMs: 50 }));
+  await ok('start', 'web1');
+  assert.deepEqual((await show()).in_force, requested);
+});
+
+test('a start that cannot put them in force fails, and leaves nothing', async (t) => {
+  await ok('kill', 'web1');
+  const bin = temporaryDirectory(t);
+  fs.writeFileSync(`${bin}/tc`, '#!/bin/sh\necho "Error: Unknown qdisc" >&2\nexit 2\n', {
+    mode: 0o755,
+  });
+  const env = { PATH: `${bin}:${process.env.PATH}` };
+  const { code, stderr } = await sandbox.run('start', ['web1'], { prefix, env });
+  assert.equal(code, 1);
+  assert.match(stderr, /VM web1: its network limits cannot be put in force: .*Unknown qdisc/);
+  assert.equal(await ok('status', 'web1'), 'suspended\n');
+  assert.doesNotMatch(await devices(), /ifb|tap/);
+  await ok('start', 'web1');
+});
+
+test('what cannot be put in force is told, and the record keeps to the truth', async (t) => {
+  const { requested } = await show();
+  const bin = temporaryDirectory(t);
+  const real = (await namespace.exec('sh', '-c', 'command -v tc')).stdout.trim();
+  const script = `#!/bin/sh\n[ "$1" != -batch ] || { echo "Error: Specified qdisc kind is unknown." >&2; exit 2; }\nexec ${real} "$@"\n`;
+  fs.writeFileSync(`${bin}/tc`, script, { mode: 0o755 });
+  const env = { PATH: `${bin}:${process.env.PATH}` };
+  const args = ['web1', '--bandwidth-in', '7000', '--iops-read', '700'];
+  const { code, stdout, stderr } = await sandbox.run('throttle', args, { prefix, env });
+  assert.equal(code, 1);
+  assert.equal(stdout, 'disk reads: 700 operations/s (before: 600 operations/s)\n');
+  assert.match(stderr, /network limits are not in force as asked: .*qdisc kind is unknown/);
+  const now = await show();
+  assert.deepEqual(now.requested, { ...requested, iops_read: 700 });
+  assert.deepEqual(now.in_force, now.requested);
+  await ok('throttle', ...args);
+  assert.deepEqual((await show()).in_force, { ...now.requested, bandwidth_in: 7000 });
+});
+
+test('--reset restores what was there at first, and lasts', async () => {
+  const lines = (await throttle('--reset')).trimEnd().split('\n');
+  assert.equal(lines.length, 5, lines.join('\n'));
+  for (const line of lines) assert.match(line, /: (unlimited|none) \(before: /);
+  const same = async (): Promise<void> => {
+    assert.equal(await qdisc(TAP), untouched.qdisc);
+    assert.deepEqual(await diskLimits(), untouched.limits);
+    assert.doesNotMatch(await devices(), /ifb/);
+    assert.deepEqual(await show().then(({ in_force }) => in_force), {});
+  };
+  await same();
+  await ok('kill', 'web1');
+  await ok('start', 'web1');
+  await same();
+});
+
+const KEYS = LIMIT_KEYS.filter((key) => !/^cpu/.test(key));
+
+test('200 random options leave what a model says, read back from kernel and QEMU', async (t) => {
+  const seed = 20;
+  t.diagnostic(`seed ${seed}`);
+  const next = randomFrom(seed);
+  const model = new Map<LimitKey, number>();
+  for (let options = 0; options < 200; ) {
+    const args: string[] = [];
+    const reset = next() < 0.05;
+    if (reset) model.clear();
+    const named = KEYS.filter(() => next() < 0.5);
+    for (const key of named) {
+      // High enough not to hold up what the test itself needs.
+      const [least, most] = [Math.max(LIMIT_RANGES[key][0], 100), LIMIT_RANGES[key][1]];
+      const most2 = Math.min(most, key === 'iops_burst_seconds' ? 3600 : 1_000_000);
+      const value = next() < 0.2 ? 0 : least + Math.floor(next() * (most2 - least));
+      args.push(`--${key.replaceAll('_', '-')}`, String(value));
+      if (value === 0) model.delete(key);
+      else model.set(key, value);
+      options++;
+    }
+    if (reset) args.push('--reset');
+    if (args.length === 0) continue;
+    await throttle(...args);
+    const wanted = Object.fromEntries([...model].sort());
+    const { requested, in_force } = await show();
+    assert.deepEqual(sorted(requested), wanted, args.join(' '));
+    assert.deepEqual(sorted(in_force ?? {}), wanted, args.join(' '));
+  }
+  await throttle('--reset');
+});
+
+test('two commands at once, and one against a start: no option is lost', async () => {
+  await Promise.all([
+    throttle('--iops-read', '1000'),
+    throttle('--iops-write', '2000'),
+    throttle('--bandwidth-in', '3000'),
+  ]);
+  const all = { bandwidth_in: 3000, iops_read: 1000, iops_write: 2000 };
+  assert.deepEqual(sorted((await show()).in_force ?? {}), sorted(all));
+  await ok('kill', 'web1');
+  const start = sandbox.begin('start', ['web1'], { prefix });
+  const during = await run('throttle', 'web1', '--iops-read', '1500');
+  assert.equal((await start.done).code, 0);
+  const expected = during.code === 0 ? { ...all, iops_read: 1500 } : all;
+  assert.deepEqual(sorted((await show()).in_force ?? {}), sorted(expected));
+  await throttle('--reset');
+});
+
+/** The share of TCP's payload in a full Ethernet frame: 1448 of 1514 bytes. */
+const PAYLOAD = 1448 / 1514;
+
+for (const [direction, option, kind] of [
+  ['from the guest', '--bandwidth-out', 'sink'],
+  ['to the guest', '--bandwidth-in', 'source'],
+] as const) {
+  test(`bandwidth ${direction}: what was asked, no burst at first, changed without a break`, async () => {
+    const port = kind === 'sink' ? 5001 : 5002;
+    await throttle(option, '10000');
+    const stream = await Stream.listen(namespace, kind, port);
+    try {
+      await inBackground(`nc 192.0.2.1 ${port} ${kind === 'sink' ? '</dev/zero' : '>/dev/null'}`);
+      await stream.reach(10);
+      near(stream.rate(2, 10) / 1e6, 10 * PAYLOAD, 0.05);
+      const first = (stream.points.find(({ at }) => at >= 1)?.bytes ?? 0) * 8;
+      assert.ok(first <= 2 * 10e6, `${first} bits in the first second`);
+      await throttle(option, '2000');
+      const changed = stream.now;
+      await stream.reach(changed + 9);
+      near(stream.rate(changed + 2, changed + 9) / 1e6, 2 * PAYLOAD, 0.08);
+    } finally {
+      stream.close();
+      await throttle('--reset');
+    }
+  });
+}
+
+for (const [what, option, command, counter] of [
+  ['reads', '--iops-read', 'dd if=/dev/vda of=/dev/null bs=4k iflag=direct', 'rd_operations'],
+  [
+    'writes',
+    '--iops-write',
+    'dd if=/dev/zero of=/dev/vda bs=4k seek=100000 oflag=direct',
+    'wr_operations',
+  ],
+] as const) {
+  test(`${what} by direct I/O of a guest: 50 and 300 per second`, async () => {
+    for (const limit of [50, 300]) {
+      await throttle(option, String(limit));
+      await inBackground(`sh -c 'echo $$ >/run/loop; while :; do ${command} count=20000; done'`);
+      await sleep(1500);
+      near(await perSecond(counter, 6), limit, 0.05);
+      const used = await throttle('--verify');
+      assert.match(used, new RegExp(`disk ${what}: uses \\d+ operations/s of ${limit} .*: kept`));
+      await ok('guest-exec', 'web1', 'kill $(cat /run/loop); killall dd; true');
+    }
+    await throttle('--reset');
+  });
+}
+
+test('a VM with user networking: bandwidth is refused, the disk is not', async () => {
+  const other = await sandbox.sibling({ network: 'user' });
+  await other.ok('create', ['web2', ...other.tiny, '--apply']);
+  const { code, stdout, stderr } = await other.run('throttle', ['web2', '--bandwidth-in', '1000']);
+  assert.deepEqual([code, stdout], [1, '']);
+  assert.match(stderr, /bandwidth cannot be limited with user networking/);
+  await other.ok('throttle', ['web2', '--iops-read', '500']);
+  await other.ok('destroy', ['web2']);
+});
+
+test('destroy leaves nothing of the limits', async () => {
+  await throttle('--bandwidth-out', '1000', '--iops-read', '100');
+  await ok('destroy', 'web1');
+  assert.doesNotMatch(await devices(), /ifb|tap/);
+  assert.equal(fs.existsSync(path.dirname(sandbox.files('web1').config)), false);
+});
+
+async function perSecond(counter: 'rd_operations' | 'wr_operations', seconds: number) {
+  return await withQmp(sandbox.files('web1').stat, async (qmp) => {
+    const count = async (): Promise<{ at: number; value: number }> => {
+      const stats = await qmp.execute('query-blockstats');
+      const disk = stats.find(({ qdev }) => qdev === DISK_QDEV);
+      return { at: performance.now(), value: disk?.stats[counter] ?? Number.NaN };
+    };
+    const first = await count();
+    await sleep(seconds * 1000);
+    const last = await count();
+    return ((last.value - first.value) * 1000) / (last.at - first.at);
+  });
+}
+
+function near(found: number, wanted: number, tolerance: number): void {
+  assert.ok(Math.abs(found / wanted - 1) <= tolerance, `${found} instead of ${wanted}`);
+}
+
+function sorted(limits: Record<string, number>): Record<string, number> {
+  return Object.fromEntries(Object.entries(limits).sort());
+}

@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { leadsTo, parseBucket } from '../../../src/net/shape/listing.ts';
+import { bucketOf, ifbName, type ShapeInForce, shapePlan } from '../../../src/net/shape/plan.ts';
+import { difference } from '../../../src/net/shape/shape.ts';
+
+const TAP = 'tap100i0';
+const NOTHING: ShapeInForce = { ifb: false, redirected: false };
+const BOTH: ShapeInForce = {
+  in: { bytesPerSecond: 125_000 },
+  out: { bytesPerSecond: 125_000 },
+  ifb: true,
+  redirected: true,
+};
+
+test('nothing wanted and nothing there is nothing to do', () => {
+  assert.deepEqual(shapePlan(TAP, {}, NOTHING), { make: [], tc: [], remove: [] });
+});
+
+test('to the guest: a bucket at the tap; from the guest: one on a device of its own', () => {
+  assert.deepEqual(shapePlan(TAP, { in: 10_000, out: 1000 }, NOTHING), {
+    make: [
+      'link add dev ifb100i0 type ifb',
+      'link set dev ifb100i0 addrgenmode none',
+      'link set dev ifb100i0 up',
+    ],
+    tc: [
+      'qdisc replace dev tap100i0 root handle 1: tbf rate 10000kbit burst 62500 limit 250000',
+      'qdisc replace dev ifb100i0 root handle 1: tbf rate 1000kbit burst 6250 limit 65536',
+      'qdisc replace dev tap100i0 clsact',
+      'filter replace dev tap100i0 ingress protocol all prio 1 handle 800::1 u32 match u32 0 0 action mirred egress redirect dev ifb100i0',
+    ],
+    remove: [],
+  });
+});
+
+test('taking away leaves what a tap has by itself, and only that', () => {
+  assert.deepEqual(shapePlan(TAP, {}, BOTH), {
+    make: [],
+    tc: ['qdisc del dev tap100i0 root', 'qdisc del dev tap100i0 clsact'],
+    remove: ['link delete dev ifb100i0'],
+  });
+  assert.deepEqual(shapePlan(TAP, { in: 1000 }, BOTH).remove, ['link delete dev ifb100i0']);
+  const stale = { ...NOTHING, ifb: true };
+  assert.deepEqual(shapePlan(TAP, {}, stale), {
+    make: [],
+    tc: [],
+    remove: ['link delete dev ifb100i0'],
+  });
+});
+
+test('a change replaces the bucket in its place', () => {
+  const { make, tc } = shapePlan(TAP, { in: 2000, out: 2000 }, BOTH);
+  assert.ok(!make.some((line) => /link add/.test(line)));
+  assert.ok(!tc.some((line) => / del /.test(line)));
+});
+
+test('no burst doubles the first second, and no bucket is too small for a frame', () => {
+  for (let kbit = 1; kbit <= 100_000_000; kbit = Math.ceil(kbit * 1.37)) {
+    const { bytes, queue } = bucketOf(kbit);
+    assert.ok(bytes >= 3200 && queue >= bytes, String(kbit));
+    if (kbit >= 26) assert.ok(bytes <= kbit * 125, String(kbit));
+  }
+  assert.equal(bucketOf(1000, 80).bytes, 10_000);
+  assert.equal(bucketOf(1000, 1).bytes, 3200);
+});
+
+test('the name of the other device fits wherever that of the tap does', () => {
+  assert.equal(ifbName('tap99999999i0').length, 'tap99999999i0'.length);
+});
+
+test("tc's listing: only a bucket at the root, and only a redirection to that device", () => {
+  const tbf = '[{"kind":"tbf","handle":"1:","root":true,"options":{"rate":125000,"burst":6250}}]';
+  assert.deepEqual(parseBucket(tbf), { bytesPerSecond: 125_000 });
+  assert.equal(parseBucket('[{"kind":"fq_codel","root":true,"options":{}}]'), undefined);
+  assert.equal(parseBucket('[]'), undefined);
+  const filter =
+    '[{"protocol":"all","kind":"u32"},{"kind":"u32","options":{"actions":[{"kind":"mirred","to_dev":"ifb100i0"}]}}]';
+  assert.equal(leadsTo(filter, 'ifb100i0'), true);
+  assert.equal(leadsTo(filter, 'ifb101i0'), false);
+  assert.equal(leadsTo('', 'ifb100i0'), false);
+  assert.throws(() => parseBucket('{"kind":1}'), /tc lists in a way not known here/);
+});
+
+test('what was read back is compared to the byte', () => {
+  assert.equal(difference({ in: 1000, out: 1000 }, BOTH), undefined);
+  assert.match(difference({ in: 1000 }, BOTH) ?? '', /out is 125000, not unlimited/);
+  assert.match(difference({ in: 999, out: 1000 }, BOTH) ?? '', /in is 125000, not 124875/);
+});
