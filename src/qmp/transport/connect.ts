@@ -9,30 +9,58 @@ import type { Peer } from './peer.ts';
 /** Pause before trying again when the listener's queue is full. */
 const RETRY_MS = 10;
 
+/** Linux's, the same on every architecture Node runs on but sparc and alpha; Node has no name for it (open(2)). */
+const O_PATH = 0o10000000;
+
 /**
- * Connects to a Unix socket by its own path, never through a symbolic link.
+ * Connects to a Unix socket, never through a symbolic link: whoever may write to the socket's directory, as
+ * QEMU's user may, cannot lead us to another socket. A path longer than sun_path holds is no obstacle.
  * @throws the peer's Gone when nobody listens, Timeout when the queue stays full, Protocol when it is no socket.
  */
 export async function connectUnix(path: string, peer: Peer, limits: Limits): Promise<net.Socket> {
-  assertSocket(path, peer);
-  for (;;) {
-    try {
-      return await connectOnce(path, peer, limits);
-    } catch (error) {
-      // EAGAIN: two clients wait already, the third is turned away until one of them leaves.
-      if (errnoOf(error) !== 'EAGAIN') throw translate(error, path, peer);
-      if (monotonicMs() + RETRY_MS >= limits.end) throw busy(path, peer, limits, error);
-      await sleep(RETRY_MS, limits.signal);
+  const fd = openSocket(path, peer);
+  try {
+    for (;;) {
+      try {
+        return await connectOnce(fd, path, peer, limits);
+      } catch (error) {
+        // EAGAIN: two clients wait already, the third is turned away until one of them leaves.
+        if (errnoOf(error) !== 'EAGAIN') throw translate(error, path, peer);
+        if (monotonicMs() + RETRY_MS >= limits.end) throw busy(path, peer, limits, error);
+        await sleep(RETRY_MS, limits.signal);
+      }
     }
+  } finally {
+    fs.closeSync(fd);
   }
 }
 
-function connectOnce(path: string, peer: Peer, limits: Limits): Promise<net.Socket> {
+/** The file itself, held by a descriptor: what is checked is then what is connected to. */
+function openSocket(path: string, peer: Peer): number {
+  let fd: number;
+  try {
+    // Synchronous: sockets are on tmpfs, where this costs less than a turn of the thread pool.
+    fd = fs.openSync(path, O_PATH | fs.constants.O_NOFOLLOW);
+  } catch (error) {
+    throw translate(error, path, peer);
+  }
+  const stat = fs.fstatSync(fd);
+  if (stat.isSocket()) return fd;
+  fs.closeSync(fd);
+  const found = stat.isSymbolicLink()
+    ? 'a symbolic link'
+    : stat.isDirectory()
+      ? 'a directory'
+      : 'something else';
+  throw new peer.Protocol(`expected a socket at ${path}, found ${found}`, {});
+}
+
+function connectOnce(fd: number, path: string, peer: Peer, limits: Limits): Promise<net.Socket> {
   return bounded(
     limits,
     () => busy(path, peer, limits, undefined),
     ({ resolve, reject }) => {
-      const socket = net.createConnection({ path });
+      const socket = net.createConnection({ path: `/proc/self/fd/${fd}` });
       let connected = false;
       socket.once('error', reject);
       socket.once('connect', () => {
@@ -50,23 +78,6 @@ function connectOnce(path: string, peer: Peer, limits: Limits): Promise<net.Sock
 }
 
 function ignore(): void {}
-
-function assertSocket(path: string, peer: Peer): void {
-  let stat: fs.Stats;
-  try {
-    // Synchronous: sockets are on tmpfs, where this costs less than a turn of the thread pool.
-    stat = fs.lstatSync(path);
-  } catch (error) {
-    throw translate(error, path, peer);
-  }
-  if (stat.isSocket()) return;
-  const found = stat.isSymbolicLink()
-    ? 'a symbolic link'
-    : stat.isDirectory()
-      ? 'a directory'
-      : 'something else';
-  throw new peer.Protocol(`expected a socket at ${path}, found ${found}`, {});
-}
 
 function busy(path: string, peer: Peer, limits: Limits, cause: unknown): QmpError {
   return new peer.Timeout(
