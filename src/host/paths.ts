@@ -55,6 +55,7 @@ export class Paths {
       run: runDirectory,
       qmp: path.join(runDirectory, 'qmp.sock'),
       stat: path.join(runDirectory, 'stat.sock'),
+      probe: path.join(runDirectory, 'probe.sock'),
       agent: path.join(runDirectory, 'qga.sock'),
       console: path.join(runDirectory, 'console.sock'),
       consoleFifo: path.join(directory, 'console.fifo'),
@@ -104,6 +105,7 @@ export type VmFiles = Record<
   | 'run'
   | 'qmp'
   | 'stat'
+  | 'probe'
   | 'agent'
   | 'console'
   | 'consoleFifo'

@@ -14,7 +14,16 @@ export interface QemuLaunch {
   seed: string;
   mac: string;
   network: { kind: 'user'; sshPort: number } | { kind: 'tap'; fd: number; vhost: boolean };
-  sockets: { qmp: string; stat: string; agent: string; console: string };
+  sockets: {
+    /** For verbs that change the VM. */
+    qmp: string;
+    /** For the one resident observer, which stays connected. */
+    stat: string;
+    /** For verbs that only look, each for milliseconds. */
+    probe: string;
+    agent: string;
+    console: string;
+  };
   /** A pipe whose reader keeps the log within its bound. */
   consoleLog: string;
   pidFile: string;
@@ -47,6 +56,7 @@ export function qemuArgv(vm: QemuLaunch): string[] {
     ['-pidfile', vm.pidFile],
     ...monitor('qmp', vm.sockets.qmp),
     ...monitor('stat', vm.sockets.stat),
+    ...monitor('probe', vm.sockets.probe),
     ['-object', 'iothread,id=io0'],
     ...disk(vm),
     ...seed(vm),

@@ -154,7 +154,13 @@ function launchOf({ host, files, config, accel, user }: StartContext): QemuLaunc
       config.network.mode === 'user'
         ? { kind: 'user', sshPort: config.network.ssh_port }
         : { kind: 'tap', fd: TAP_FD, vhost },
-    sockets: { qmp: files.qmp, stat: files.stat, agent: files.agent, console: files.console },
+    sockets: {
+      qmp: files.qmp,
+      stat: files.stat,
+      probe: files.probe,
+      agent: files.agent,
+      console: files.console,
+    },
     consoleLog: files.consoleFifo,
     pidFile: files.pid,
   };
