@@ -19,7 +19,7 @@ export class KeptFile {
     try {
       this.#fd ??= fs.openSync(this.path, 'r');
       const length = fs.readSync(this.#fd, buffer, 0, buffer.length, 0);
-      return buffer.latin1Slice(0, length);
+      return buffer.toString('latin1', 0, length);
     } catch {
       this.close();
       return undefined;

@@ -80,6 +80,16 @@ export class Paths {
   metricsSample(name: VmName): string {
     return path.join(this.state, 'metrics', `${name}.json`);
   }
+  /** What the resident sampler publishes; a name that no VM can have. */
+  get statd(): string {
+    return path.join(this.run, '.statd');
+  }
+  published(name: VmName): string {
+    return path.join(this.statd, name);
+  }
+  history(name: VmName): string {
+    return path.join(this.statd, '.history', name);
+  }
   /** What was found out about KVM during this boot. */
   get accelProbe(): string {
     return path.join(this.run, '.accel.json');

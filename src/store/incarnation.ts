@@ -19,13 +19,18 @@ export const Incarnation = z.strictObject({
 export type Incarnation = z.infer<typeof Incarnation> & ProcessIdentity;
 
 export function writeIncarnation(files: VmFiles, incarnation: Incarnation): void {
-  writeFileAtomic(files.process, `${JSON.stringify(incarnation)}\n`, { mode: 0o600 });
+  writeFileAtomic(files.process, `${JSON.stringify(incarnation)}\n`, { mode: 0o644 });
 }
 
 /** The run that is going on now, or undefined when QEMU is not running. */
 export function runningIncarnation(files: VmFiles): Incarnation | undefined {
   const incarnation = readValidated(files.process, Incarnation);
   return incarnation !== undefined && isRunning(incarnation) ? incarnation : undefined;
+}
+
+/** A word that no other run of any VM has. */
+export function incarnationKey({ bootId, pid, startTime }: ProcessIdentity): string {
+  return `${bootId}/${pid}/${startTime}`;
 }
 
 export function forgetIncarnation(files: VmFiles): void {

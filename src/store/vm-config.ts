@@ -53,5 +53,5 @@ export function readVmConfig(name: VmName, files: VmFiles): VmConfig {
 }
 
 export function writeVmConfig(files: VmFiles, config: VmConfig): void {
-  writeFileAtomic(files.config, `${JSON.stringify(config, null, 2)}\n`, { mode: 0o600 });
+  writeFileAtomic(files.config, `${JSON.stringify(config, null, 2)}\n`, { mode: 0o644 });
 }

@@ -38,6 +38,9 @@ export async function finishDestroy(host: Host, name: VmName): Promise<void> {
   await removeRun(host, name);
   fs.rmSync(files.directory, { recursive: true, force: true });
   fs.rmSync(host.paths.metricsSample(name), { force: true });
+  // The observer may have said once more that the VM is off; now that it is gone, it says nothing.
+  fs.rmSync(host.paths.published(name), { force: true });
+  fs.rmSync(host.paths.history(name), { force: true });
   await host.store.release(name);
   await host.store.remove(name);
 }

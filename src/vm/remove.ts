@@ -17,6 +17,7 @@ export async function removeRun(host: Host, name: VmName): Promise<void> {
   await removeTree(files.run);
   fs.rmSync(files.consoleFifo, { force: true });
   forgetIncarnation(files);
+  fs.rmSync(host.paths.published(name), { force: true });
 }
 
 /** The VM's number names its tap. A damaged vm.json must not keep anybody from destroying the VM. */

@@ -69,7 +69,7 @@ export const START_STEPS: readonly Step<StartContext>[] = [
   },
   {
     name: 'guest',
-    async do({ qmp, name }) {
+    async do({ qmp, name, host }) {
       if (qmp === undefined) throw new ProvisionerError(`VM ${name}: no monitor to continue it by`);
       // The balloon reports what the guest uses only while it is polled (QEMU, docs/interop/virtio-balloon-stats).
       await qmp.execute('qom-set', {
@@ -78,6 +78,8 @@ export const START_STEPS: readonly Step<StartContext>[] = [
         value: 2,
       });
       await qmp.execute('cont');
+      // What an observer published of the time before no longer holds.
+      fs.rmSync(host.paths.published(name), { force: true });
     },
   },
 ];
