@@ -11,8 +11,8 @@ export type StatusWord = 'active' | 'suspended' | '-';
 
 const seconds = z.nullable(z.number());
 
-/** All that is known of a VM: the contract's record, what goes beyond it, and the counters the rates come from. */
-export const FullRecord = z.extend(MetricsRecord, {
+/** What is known of a VM beyond the contract's record, and the counters its rates come from. */
+export const Extended = z.object({
   ...HostExtras.shape,
   /** Counter; null under TCG. */
   kvm_exits: z.nullable(z.number()),
@@ -28,12 +28,12 @@ export const FullRecord = z.extend(MetricsRecord, {
     extended: seconds,
   }),
 });
-export type FullRecord = z.infer<typeof FullRecord>;
+export type Extended = z.infer<typeof Extended>;
 
 /**
  * The file statd publishes for a VM. Its first line serves the shell (bin/blockhost-vm-metrics):
  * uptime in s until which it is valid, uptime when it was written, id and start time of the process on
- * whose life it depends, the status word. The second is the contract's JSON, the third the full record.
+ * whose life it depends, the status word. The second is the contract's JSON, the third what goes beyond it.
  */
 export interface Published {
   validUntil: number;
@@ -42,13 +42,13 @@ export interface Published {
   process: { pid: number; startTime: number };
   status: StatusWord;
   record: MetricsRecord;
-  full: FullRecord;
+  extended: Extended;
 }
 
 export function formatPublished(published: Published): string {
-  const { validUntil, writtenAt, process, status, record, full } = published;
+  const { validUntil, writtenAt, process, status, record, extended } = published;
   const head = [validUntil, writtenAt, process.pid, process.startTime, status].join(' ');
-  return `${head}\n${JSON.stringify(record)}\n${JSON.stringify(full)}\n`;
+  return `${head}\n${JSON.stringify(record)}\n${JSON.stringify(extended)}\n`;
 }
 
 const HEAD = /^(\d+) (\d+) (\d+) (\d+) (active|suspended|-)$/;
@@ -60,15 +60,15 @@ export function parsePublished(text: string): Published | undefined {
   if (status === undefined) return undefined;
   try {
     const record = z.safeParse(MetricsRecord, JSON.parse(second));
-    const full = z.safeParse(FullRecord, JSON.parse(third));
-    if (!record.success || !full.success) return undefined;
+    const extended = z.safeParse(Extended, JSON.parse(third));
+    if (!record.success || !extended.success) return undefined;
     return {
       validUntil: Number(validUntil),
       writtenAt: Number(writtenAt),
       process: { pid: Number(pid), startTime: Number(startTime) },
       status: status as StatusWord,
       record: record.data,
-      full: full.data,
+      extended: extended.data,
     };
   } catch {
     return undefined;

@@ -32,11 +32,15 @@ export const MetricsRecord = z.object({
 });
 export type MetricsRecord = z.infer<typeof MetricsRecord>;
 
-export interface Readings {
-  state: State;
+/** What the VM was given. */
+export interface Size {
   vcpus: number;
   memoryTotalMb: number;
   diskTotalBytes: number;
+}
+
+export interface Readings {
+  state: State;
   memoryUsedBytes: number | null;
   diskUsedBytes: number | null;
   connections: number | null;
@@ -46,8 +50,9 @@ export interface Readings {
 }
 
 /** Puts readings into the contract's shape: units, integers, bounds, and -1 or 0 for what is not known. */
-export function toRecord(readings: Readings): MetricsRecord {
-  const { rates, vcpus, memoryTotalMb, diskTotalBytes } = readings;
+export function toRecord(readings: Readings, size: Size): MetricsRecord {
+  const { rates } = readings;
+  const { vcpus, memoryTotalMb, diskTotalBytes } = size;
   const diskTotalMb = inMb(diskTotalBytes);
   const percent = Math.round(rates.cpuPercent * 100) / 100;
   return {

@@ -107,7 +107,7 @@ async function viewOf(sampling: Sampling): Promise<VmView | undefined> {
 
 /** Statd may have ended a moment ago: what it published last is a first half of a rate. */
 function published(paths: Paths, name: VmName): KeptSample | undefined {
-  const counters = readPublished(paths.published(name))?.full.counters ?? undefined;
+  const counters = readPublished(paths.published(name))?.extended.counters ?? undefined;
   return counters === undefined ? undefined : { counters, agent: null };
 }
 

@@ -1,5 +1,6 @@
 import { Option } from 'commander';
 import { InputError } from '../../errors.ts';
+import { keepHeapSmall } from '../../host/small-heap.ts';
 import { Textfile } from '../../metrics/prometheus/textfile.ts';
 import { Statd } from '../../metrics/statd/statd.ts';
 import { quote } from '../../types.ts';
@@ -30,9 +31,10 @@ Example:
       paths: host.paths,
       intervalMs: intervalMs(stringOption(options, 'interval') ?? '2'),
       report: (line) => out.note(line),
-      onRecords: (name, { full }) => textfile?.put(name, full),
+      onRecords: (name, records) => textfile?.put(name, records),
       onGone: (name) => textfile?.remove(name),
     });
+    keepHeapSmall();
     statd.start();
     await ended(host.signal);
     statd.stop();

@@ -38,7 +38,7 @@ export function readHistory(file: string): History | undefined {
 export function newestSlot(content: Buffer, ring: Ring): number {
   let [newest, latest] = [-1, 0];
   for (let i = 0; i < ring.slots; i++) {
-    const at = decodeSlot(slotAt(content, ring, i))?.at ?? 0;
+    const at = content.readUInt32LE(ring.offset + i * SLOT_BYTES);
     if (at > latest) [newest, latest] = [i, at];
   }
   return newest;

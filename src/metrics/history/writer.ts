@@ -26,8 +26,8 @@ const slot = Buffer.alloc(SLOT_BYTES);
 export class HistoryWriter {
   readonly #fd: number;
   readonly #layout: Layout;
-  #fineNext: number;
-  #coarseNext: number;
+  #fineNext = 0;
+  #coarseNext = 0;
   #minute: Minute | undefined;
 
   /** Goes on where a sampler before this one stopped, if the file is of this VM, boot and interval. */
@@ -43,15 +43,15 @@ export class HistoryWriter {
     };
     this.#layout = layoutOf(fineSlots, COARSE_SLOTS);
     this.#fd = fs.openSync(file, fs.constants.O_RDWR | fs.constants.O_CREAT, 0o644);
-    if (!this.#isOurs(header)) {
+    if (this.#isOurs(header)) {
+      const content = fs.readFileSync(file);
+      this.#fineNext = newestSlot(content, this.#layout.fine) + 1;
+      this.#coarseNext = newestSlot(content, this.#layout.coarse) + 1;
+    } else {
       fs.ftruncateSync(this.#fd, 0);
       fs.ftruncateSync(this.#fd, this.#layout.bytes);
       fs.writeSync(this.#fd, encodeHeader(header), 0, HEADER_BYTES, 0);
     }
-    const content = Buffer.alloc(this.#layout.bytes);
-    fs.readSync(this.#fd, content, 0, content.length, 0);
-    this.#fineNext = newestSlot(content, this.#layout.fine) + 1;
-    this.#coarseNext = newestSlot(content, this.#layout.coarse) + 1;
   }
 
   add(point: Point): void {

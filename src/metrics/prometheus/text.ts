@@ -1,10 +1,10 @@
-import type { FullRecord } from '../published.ts';
+import type { Records } from '../view.ts';
 import { FAMILIES } from './families.ts';
 
 const PREFIX = 'blockhost_vm_';
 
 /** Prometheus' text format 0.0.4. VM names need no escaping: they are letters, digits, dots, dashes, underscores. */
-export function prometheusText(records: ReadonlyMap<string, FullRecord>): string {
+export function prometheusText(records: ReadonlyMap<string, Records>): string {
   const lines: string[] = [];
   let said = '';
   for (const { name, kind, help, labels, value } of FAMILIES) {

@@ -1,6 +1,6 @@
 import { messageOf } from '../../errors.ts';
 import { writeFileAtomic } from '../../host/files.ts';
-import type { FullRecord } from '../published.ts';
+import type { Records } from '../view.ts';
 import { prometheusText } from './text.ts';
 
 /** Prometheus scrapes every 15 s by default. */
@@ -10,7 +10,7 @@ const EVERY_MS = 15_000;
 export class Textfile {
   readonly #file: string;
   readonly #report: (line: string) => void;
-  readonly #records = new Map<string, FullRecord>();
+  readonly #records = new Map<string, Records>();
   readonly #timer: NodeJS.Timeout;
   #failing = false;
 
@@ -20,7 +20,7 @@ export class Textfile {
     this.#timer = setInterval(() => this.#write(), EVERY_MS);
   }
 
-  put(name: string, record: FullRecord): void {
+  put(name: string, record: Records): void {
     const first = this.#records.size === 0;
     this.#records.set(name, record);
     if (first) this.#write();
@@ -47,6 +47,6 @@ export class Textfile {
 }
 
 /** One whole file, replaced by a rename, as the collector demands; readable by its user. */
-export function writeTextfile(file: string, records: ReadonlyMap<string, FullRecord>): void {
+export function writeTextfile(file: string, records: ReadonlyMap<string, Records>): void {
   writeFileAtomic(file, prometheusText(records), { mode: 0o644, sync: false });
 }

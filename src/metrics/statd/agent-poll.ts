@@ -5,16 +5,16 @@ import type { AgentPort } from '../qemu-readings.ts';
 import { Backoff } from './backoff.ts';
 import type { Gate } from './gate.ts';
 
-/** How often a healthy agent is asked. */
-const EVERY_MS = 10_000;
+/** How often a healthy agent is asked; oftener where only it knows how much the card has moved. */
+const EVERY_MS = { tap: 30_000, user: 10_000 };
 /** After its first answer it is asked again soon: two answers make a rate. */
 const SECOND_MS = 1000;
 /** How long its socket is held at most: guest-exec may be waiting for it. */
 const HOLD_MS = 1500;
 /** An agent that does not answer is asked less and less often. */
-const SILENT_MS = { firstMs: EVERY_MS, lastMs: 120_000 };
+const SILENT_MS = { firstMs: 10_000, lastMs: 120_000 };
 /** What it said once holds for so long when it falls silent. */
-const KEEP_S = { disk: 600, connections: 60 };
+const KEEP_S = { disk: 600, connections: 90 };
 
 export interface AgentSource {
   socket: string;
@@ -93,11 +93,16 @@ export class AgentPoll {
     this.#onNews();
   }
 
+  #everyMs(): number {
+    if (!this.#source.askNet) return EVERY_MS.tap;
+    return this.#answers === 1 ? SECOND_MS : EVERY_MS.user;
+  }
+
   #keep(readings: AgentReadings): void {
     const now = uptimeSeconds();
     this.#silence.succeeded();
     this.#answers += 1;
-    this.#nextMs = monotonicMs() + (this.#answers === 1 ? SECOND_MS : EVERY_MS);
+    this.#nextMs = monotonicMs() + this.#everyMs();
     const { diskUsedBytes, connections, net } = readings;
     if (diskUsedBytes !== null) this.#diskAt = now;
     if (connections !== null) this.#connectionsAt = now;

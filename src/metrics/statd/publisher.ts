@@ -25,10 +25,14 @@ export class Publisher {
   }
 
   put(name: VmName, content: string): void {
-    const file = this.#paths.published(name);
-    const temporary = path.join(this.#paths.statd, `.${name}${TEMPORARY}`);
-    fs.writeFileSync(temporary, content, { mode: 0o644 });
-    fs.renameSync(temporary, file);
+    const temporary = `${this.#paths.statd}/.${name}${TEMPORARY}`;
+    const fd = fs.openSync(temporary, 'w', 0o644);
+    try {
+      fs.writeSync(fd, content);
+    } finally {
+      fs.closeSync(fd);
+    }
+    fs.renameSync(temporary, `${this.#paths.statd}/${name}`);
   }
 
   withdraw(name: VmName): void {

@@ -42,7 +42,7 @@ export interface RunContext {
 }
 
 /** What is not needed every time is read so seldom. */
-const SELDOM_MS = 10_000;
+const SELDOM_MS = 20_000;
 
 /** Samples one run of a VM, from QEMU's start to its end. */
 export class RunSampler {

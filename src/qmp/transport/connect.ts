@@ -12,12 +12,25 @@ const RETRY_MS = 10;
 /** Linux's, the same on every architecture Node runs on but sparc and alpha; Node has no name for it (open(2)). */
 const O_PATH = 0o10000000;
 
+/** A connected socket. Bytes that arrive before `listen` is called are lost, so call it in the same turn. */
+export interface Stream {
+  socket: net.Socket;
+  /** The bytes are valid during the call only. */
+  listen(onChunk: (chunk: Buffer) => void): void;
+}
+
+/**
+ * All sockets read into this one: without it Node takes 64 KiB of memory for every read, however short, which
+ * one that holds hundreds of connections pays for dearly.
+ */
+const incoming = Buffer.allocUnsafeSlow(64 * 1024);
+
 /**
  * Connects to a Unix socket, never through a symbolic link: whoever may write to the socket's directory, as
  * QEMU's user may, cannot lead us to another socket. A path longer than sun_path holds is no obstacle.
  * @throws the peer's Gone when nobody listens, Timeout when the queue stays full, Protocol when it is no socket.
  */
-export async function connectUnix(path: string, peer: Peer, limits: Limits): Promise<net.Socket> {
+export async function connectUnix(path: string, peer: Peer, limits: Limits): Promise<Stream> {
   const fd = openSocket(path, peer);
   try {
     for (;;) {
@@ -55,17 +68,32 @@ function openSocket(path: string, peer: Peer): number {
   throw new peer.Protocol(`expected a socket at ${path}, found ${found}`, {});
 }
 
-function connectOnce(fd: number, path: string, peer: Peer, limits: Limits): Promise<net.Socket> {
+function connectOnce(fd: number, path: string, peer: Peer, limits: Limits): Promise<Stream> {
   return bounded(
     limits,
     () => busy(path, peer, limits, undefined),
     ({ resolve, reject }) => {
-      const socket = net.createConnection({ path: `/proc/self/fd/${fd}` });
+      let listener: ((chunk: Buffer) => void) | undefined;
+      const socket = net.createConnection({
+        path: `/proc/self/fd/${fd}`,
+        onread: {
+          buffer: incoming,
+          callback(length) {
+            listener?.(incoming.subarray(0, length));
+            return true;
+          },
+        },
+      });
       let connected = false;
       socket.once('error', reject);
       socket.once('connect', () => {
         connected = true;
-        resolve(socket);
+        resolve({
+          socket,
+          listen: (onChunk) => {
+            listener = onChunk;
+          },
+        });
       });
       return () => {
         // An 'error' that nobody listens for would end the process.

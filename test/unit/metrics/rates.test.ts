@@ -18,7 +18,7 @@ test('a rate is the change per second', () => {
 
 test('CPU time per second is percent of one CPU', () => {
   const rates = ratesBetween(counters(0, 0), counters(2000, 2_500_000));
-  assert.equal(toRecord({ ...readings(), rates }).cpu_percent, 125);
+  assert.equal(toRecord({ ...readings(), rates }, SIZE).cpu_percent, 125);
 });
 
 test('no rate comes from another run, from a counter that fell, or from one that could not be read', () => {
@@ -64,12 +64,15 @@ test('every number but cpu_percent is an integer that Go reads as int, whatever 
   const wild = [0, 0.5, 1e21, 1e300, -5, Number.MAX_VALUE, 3.7];
   for (const value of wild) {
     const rates = Object.fromEntries(Object.keys(NO_RATES).map((key) => [key, value]));
-    const record = toRecord({
-      ...readings(),
-      memoryUsedBytes: value,
-      diskUsedBytes: Math.max(0, value),
-      rates: { ...NO_RATES, ...rates },
-    });
+    const record = toRecord(
+      {
+        ...readings(),
+        memoryUsedBytes: value,
+        diskUsedBytes: Math.max(0, value),
+        rates: { ...NO_RATES, ...rates },
+      },
+      SIZE,
+    );
     const json = JSON.stringify(record);
     for (const [key, number] of Object.entries(JSON.parse(json))) {
       if (typeof number !== 'number' || key === 'cpu_percent') continue;
@@ -82,13 +85,16 @@ test('every number but cpu_percent is an integer that Go reads as int, whatever 
 });
 
 test('what is not known is -1 where the contract says so, else 0', () => {
-  const record = toRecord({
-    ...readings(),
-    memoryUsedBytes: null,
-    diskUsedBytes: null,
-    connections: null,
-    rates: NO_RATES,
-  });
+  const record = toRecord(
+    {
+      ...readings(),
+      memoryUsedBytes: null,
+      diskUsedBytes: null,
+      connections: null,
+      rates: NO_RATES,
+    },
+    SIZE,
+  );
   assert.equal(record.disk_used_mb, -1);
   assert.equal(record.net_connections, -1);
   assert.equal(record.memory_used_mb, 0);
@@ -110,6 +116,8 @@ test('used memory is what the guest cannot give back, and nothing is made of wha
   assert.equal(usedMemory(silent), null);
 });
 
+const SIZE = { vcpus: 2, memoryTotalMb: 1024, diskTotalBytes: 20 * GiB };
+
 function counters(atMs: number, value: number, incarnation = 'boot/1/1'): Counters {
   return {
     incarnation,
@@ -126,9 +134,6 @@ function nothing(): Counters {
 function readings(): Readings {
   return {
     state: 'running',
-    vcpus: 2,
-    memoryTotalMb: 1024,
-    diskTotalBytes: 20 * GiB,
     memoryUsedBytes: 100 * MiB,
     diskUsedBytes: GiB,
     connections: 3,
