@@ -26,7 +26,7 @@ check: $(NODE_STAMP) ## format, lint, types (part of `make test`)
 	@scripts/install-deps check
 	@node_modules/.bin/biome check --error-on-warnings .
 	@node_modules/.bin/tsc
-	@shellcheck scripts/demo scripts/install-deps scripts/build-vagrant .ci/run $$(git ls-files '*.sh')
+	@shellcheck scripts/demo scripts/install-deps scripts/build-vagrant .ci/run bin/blockhost-vm-metrics $$(git ls-files '*.sh')
 
 fix: $(NODE_STAMP) ## put format and what the linter can mend in order
 	@node_modules/.bin/biome check --write .

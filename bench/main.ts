@@ -3,12 +3,14 @@ import * as path from 'node:path';
 import { createRows } from './create.ts';
 import { overheadRows } from './overhead.ts';
 import { printTable, type Row } from './row.ts';
+import { scaleRows } from './scale.ts';
 import { verbRows } from './verbs.ts';
 
 /** Every group measures both of its sides in turns within this one run: the machine may be shared. */
 const GROUPS: Record<string, () => Promise<Row[]>> = {
   verbs: verbRows,
   overhead: overheadRows,
+  scale: scaleRows,
   create: createRows,
 };
 

@@ -12,6 +12,12 @@ async function main(): Promise<number> {
   const command = path.basename(program);
   const named = verbOfCommand(command);
   if (named !== undefined) return await runVerb(named, command, rest);
+  // The shell's fast path (bin/) hands over what it does not answer, under the name it was called by.
+  if (rest[0] === '--as') {
+    const [, as = '', ...args] = rest;
+    const verb = verbOfCommand(as);
+    if (verb !== undefined) return await runVerb(verb, as, args);
+  }
   const [first = '--help', ...args] = rest;
   if (first === '--help' || first === '-h' || first === 'help') {
     const about = first === 'help' ? args[0] : undefined;

@@ -27,6 +27,14 @@ export const VERBS: Record<string, Entry> = {
     load: () => import('./verbs/inspect.ts'),
   },
   metrics: { summary: 'print what a VM uses, as JSON', load: () => import('./verbs/metrics.ts') },
+  history: {
+    summary: 'print what a VM used in the recent past',
+    load: () => import('./verbs/history.ts'),
+  },
+  statd: {
+    summary: 'watch all VMs, so that metrics and status cost a millisecond',
+    load: () => import('./verbs/statd.ts'),
+  },
   'guest-exec': {
     summary: 'run a command in the guest',
     load: () => import('./verbs/guest-exec.ts'),

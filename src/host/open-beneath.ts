@@ -30,3 +30,18 @@ export function openWithoutLinks(file: string, flags: number): number {
   }
   return at;
 }
+
+/** Removes a file unless a symbolic link stands anywhere on the way to it. One that is not there is no error. */
+export function removeWithoutLinks(file: string): void {
+  let directory: number;
+  try {
+    directory = openWithoutLinks(path.dirname(file), O_PATH | fs.constants.O_DIRECTORY);
+  } catch {
+    return;
+  }
+  try {
+    fs.rmSync(`/proc/self/fd/${directory}/${path.basename(file)}`, { force: true });
+  } finally {
+    fs.closeSync(directory);
+  }
+}

@@ -64,6 +64,7 @@ export class Paths {
       run: runDirectory,
       qmp: path.join(runDirectory, 'qmp.sock'),
       stat: path.join(runDirectory, 'stat.sock'),
+      probe: path.join(runDirectory, 'probe.sock'),
       agent: path.join(runDirectory, 'qga.sock'),
       console: path.join(runDirectory, 'console.sock'),
       consoleFifo: path.join(directory, 'console.fifo'),
@@ -93,6 +94,16 @@ export class Paths {
   metricsSample(name: VmName): string {
     return path.join(this.front, 'metrics', `${name}.json`);
   }
+  /** What the resident sampler publishes; a name that no VM can have. */
+  get statd(): string {
+    return path.join(this.run, '.statd');
+  }
+  published(name: VmName): string {
+    return path.join(this.statd, name);
+  }
+  history(name: VmName): string {
+    return path.join(this.statd, '.history', name);
+  }
   /** What was found out about KVM during this boot. */
   get accelProbe(): string {
     return path.join(this.run, '.accel.json');
@@ -120,6 +131,7 @@ export type VmFiles = Record<
   | 'run'
   | 'qmp'
   | 'stat'
+  | 'probe'
   | 'agent'
   | 'console'
   | 'consoleFifo'

@@ -1,4 +1,5 @@
 import * as fs from 'node:fs';
+import { uptimeSeconds } from './uptime.ts';
 
 /**
  * A process that cannot be mistaken for another: pids are reused, (boot, pid, start time) is not.
@@ -36,6 +37,11 @@ export function readProcessStat(pid: number): ProcessStat | undefined {
   } catch {
     return undefined;
   }
+  return parseProcessStat(text);
+}
+
+/** @param text of /proc/PID/stat (proc_pid_stat(5)) */
+export function parseProcessStat(text: string): ProcessStat {
   // The command name is in parentheses and may itself hold spaces and parentheses: count from the last one.
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
   return {
@@ -65,6 +71,5 @@ export function isRunning(process: ProcessIdentity): boolean {
 
 /** Seconds since this process was started, on the boot-time clock. */
 export function ageSeconds(process: ProcessIdentity): number {
-  const uptime = Number.parseFloat(fs.readFileSync('/proc/uptime', 'utf8'));
-  return Math.max(0, uptime - process.startTime / TICKS_PER_SECOND);
+  return Math.max(0, uptimeSeconds() - process.startTime / TICKS_PER_SECOND);
 }

@@ -1,156 +1,180 @@
-import * as path from 'node:path';
-import { ProvisionerError } from '../errors.ts';
-import { readFileIfExists } from '../host/files.ts';
-import type { Paths } from '../host/paths.ts';
-import { ageSeconds, readProcessStat } from '../host/process.ts';
+import type { Paths, VmFiles } from '../host/paths.ts';
+import { ageSeconds } from '../host/process.ts';
 import { monotonicMs } from '../host/time.ts';
-import { isAgentOpen } from '../qmp/agent/is-open.ts';
-import { readBalloonStats } from '../qmp/balloon.ts';
+import { uptimeSeconds } from '../host/uptime.ts';
 import { QmpClient } from '../qmp/client.ts';
-import { machineState } from '../qmp/run-state.ts';
-import { type Incarnation, runningIncarnation } from '../store/incarnation.ts';
+import { type Incarnation, incarnationKey, runningIncarnation } from '../store/incarnation.ts';
 import { readVmConfig, type VmConfig } from '../store/vm-config.ts';
-import { DEVICE, DISK_QDEV, type VmName } from '../types.ts';
-import { type AgentReadings, readAgent } from './agent-readings.ts';
-import { type Counters, keepSample, ratesBetween, readSample, type Sample } from './counters.ts';
-import { usedMemory } from './guest-memory.ts';
-import { type MetricsRecord, type Readings, toRecord } from './record.ts';
+import type { VmName } from '../types.ts';
+import { type AgentReadings, readAgent, SILENT } from './agent-readings.ts';
+import { type Counters, type DiskCounters, monotonicNowMs } from './counters.ts';
+import { readHostExtras, scaled } from './extended.ts';
+import { HostReader } from './host-reader.ts';
+import { type KeptSample, keepSample, readKeptSample } from './kept-sample.ts';
+import { readPublished } from './published.ts';
+import { NO_QEMU_EXTRAS, type QemuExtras, readQemuExtras } from './qemu-extras.ts';
+import { type AgentPort, readAgentPort, readDisk, readMemory, readState } from './qemu-readings.ts';
+import { ratesBetween } from './rates.ts';
+import type { State } from './record.ts';
+import { OFF, type Records, toRecords, type VmView } from './view.ts';
 
 /** The host monitor has no timeout of its own: one call for a VM that hangs may not hold it up. */
-const QMP_DEADLINE_MS = 800;
+const DEADLINE_MS = 900;
 const AGENT_DEADLINE_MS = 600;
+/** What the agent said, or that it said nothing, holds so long: asking costs the caller time. */
+const AGENT_HOLDS_MS = 10_000;
 
 /**
- * Takes one sample of a VM, and the rates since the sample of the call before.
- * @throws NotFoundError for an unknown VM, ProvisionerError when QEMU does not answer in time.
+ * Takes one sample of a VM when nobody samples all the time, with the rates since the call before.
+ * A QEMU that does not answer costs what only it knows, and makes the state unknown.
+ * @throws NotFoundError for an unknown VM.
  */
-export async function sampleVm(paths: Paths, name: VmName): Promise<MetricsRecord> {
+export async function sampleVm(
+  paths: Paths,
+  name: VmName,
+  options: { extended?: boolean } = {},
+): Promise<Records> {
+  const end = monotonicMs() + DEADLINE_MS;
   const files = paths.vm(name);
   const config = readVmConfig(name, files);
   const incarnation = runningIncarnation(files);
-  if (incarnation === undefined) return toRecord(stoppedReadings(config));
-  const host = hostCounters(incarnation, config);
-  const fromQemu = await askQemu(files.stat, name);
-  const agent = await askAgent(files.agent, config, fromQemu);
-  const now: Sample = {
-    incarnation: `${incarnation.bootId}/${incarnation.pid}/${incarnation.startTime}`,
-    atMs: host.atMs,
-    counters: { ...host.counters, ...fromQemu.disk, ...netCounters(config, agent) },
+  if (incarnation === undefined) return toRecords(config, OFF);
+  const reader = new HostReader(name, incarnation, config);
+  try {
+    const extended = options.extended ?? false;
+    const view = await viewOf({ paths, name, config, incarnation, reader, extended, end });
+    return toRecords(config, view ?? OFF);
+  } finally {
+    reader.close();
+  }
+}
+
+interface Sampling {
+  paths: Paths;
+  name: VmName;
+  config: VmConfig;
+  incarnation: Incarnation;
+  reader: HostReader;
+  extended: boolean;
+  /** On the clock of monotonicMs(). */
+  end: number;
+}
+
+async function viewOf(sampling: Sampling): Promise<VmView | undefined> {
+  const { paths, name, config, incarnation, reader, end } = sampling;
+  const files = paths.vm(name);
+  const host = reader.read();
+  if (host === undefined) return undefined;
+  const key = incarnationKey(incarnation);
+  const qemu = await askQemu(files.probe, sampling);
+  const earlier = [readKeptSample(paths.metricsSample(name)), published(paths, name)].filter(
+    (sample) => sample?.counters.incarnation === key,
+  );
+  const before = latest(earlier);
+  const agent = await askAgent(files, config, qemu, before?.agent ?? null, end);
+  const counters: Counters = {
+    incarnation: key,
+    cpu: host.cpu,
+    disk: qemu.disk,
+    net: host.net ?? fromGuest(config, agent.readings),
   };
-  const file = paths.metricsSample(name);
-  const rates = ratesBetween(readSample(file), now);
-  keepSample(file, now);
-  return toRecord({
-    ...stoppedReadings(config),
-    state: fromQemu.state,
-    memoryUsedBytes: fromQemu.memoryUsedBytes,
-    diskUsedBytes: agent.diskUsedBytes,
-    connections: agent.connections,
-    agentResponsive: agent.responsive,
+  keepSample(paths.metricsSample(name), { counters, agent });
+  const now = uptimeSeconds();
+  return {
+    state: qemu.state,
     uptimeSeconds: ageSeconds(incarnation),
-    rates,
-  });
-}
-
-function stoppedReadings(config: VmConfig): Readings {
-  return {
-    state: 'stopped',
-    vcpus: config.vcpus,
-    memoryTotalMb: config.memory_mb,
-    diskTotalBytes: config.disk_bytes,
-    memoryUsedBytes: null,
-    diskUsedBytes: null,
-    connections: null,
-    agentResponsive: false,
-    uptimeSeconds: 0,
-    rates: null,
-  };
-}
-
-function hostCounters(
-  incarnation: Incarnation,
-  config: VmConfig,
-): { atMs: number; counters: Counters } {
-  const tap = config.network.mode === 'bridge' ? config.network.tap : undefined;
-  return {
-    // CLOCK_MONOTONIC: the same for every process of this boot, and never set back.
-    atMs: Number(process.hrtime.bigint() / 1_000_000n),
-    counters: {
-      cpuTicks: readProcessStat(incarnation.pid)?.cpuTicks ?? null,
-      diskReads: null,
-      diskWrites: null,
-      diskReadBytes: null,
-      diskWriteBytes: null,
-      // What the host sends into the tap is what the guest receives.
-      netRxBytes: tapStatistic(tap, 'tx_bytes'),
-      netTxBytes: tapStatistic(tap, 'rx_bytes'),
+    rates: ratesBetween(before?.counters, counters),
+    memoryUsedBytes: qemu.memoryUsedBytes,
+    diskUsedBytes: agent.readings.diskUsedBytes,
+    connections: agent.readings.connections,
+    agentResponsive: agent.readings.responsive,
+    extras: {
+      ...readHostExtras(reader, qemu.extras.runDelayNs),
+      cpu_throttled_seconds: scaled(host.throttledUsec, 1e6),
+    },
+    kvmExits: qemu.extras.kvmExits,
+    balloonBytes: qemu.extras.balloonBytes,
+    counters,
+    readAt: {
+      host: now,
+      qemu: qemu.state === 'unknown' ? null : now,
+      memory: qemu.memoryUsedBytes === null ? null : now,
+      agent: now - (monotonicNowMs() - agent.atMs) / 1000,
+      extended: now,
     },
   };
 }
 
-function tapStatistic(tap: string | undefined, counter: string): number | null {
-  if (tap === undefined) return null;
-  const text = readFileIfExists(path.join('/sys/class/net', tap, 'statistics', counter));
-  return text === undefined ? null : Number(text);
+/** Statd may have ended a moment ago: what it published last is a first half of a rate. */
+function published(paths: Paths, name: VmName): KeptSample | undefined {
+  const counters = readPublished(paths.published(name))?.extended.counters ?? undefined;
+  return counters === undefined ? undefined : { counters, agent: null };
+}
+
+function latest(samples: readonly (KeptSample | undefined)[]): KeptSample | undefined {
+  const at = (sample: KeptSample | undefined): number => sample?.counters.cpu?.atMs ?? 0;
+  return [...samples].sort((a, b) => at(b) - at(a))[0];
 }
 
 interface QemuReadings {
-  state: Readings['state'];
-  disk: Pick<Counters, 'diskReads' | 'diskWrites' | 'diskReadBytes' | 'diskWriteBytes'>;
+  state: State;
+  disk: DiskCounters | null;
   memoryUsedBytes: number | null;
-  agentOpen: boolean;
+  port: AgentPort;
+  extras: QemuExtras;
 }
 
-async function askQemu(socket: string, name: VmName): Promise<QemuReadings> {
-  const end = monotonicMs() + QMP_DEADLINE_MS;
-  const options = (): { deadlineMs: number } => ({ deadlineMs: Math.max(1, end - monotonicMs()) });
+async function askQemu(
+  socket: string,
+  { incarnation: { pid, accel }, extended, end }: Sampling,
+): Promise<QemuReadings> {
+  const left = (): { deadlineMs: number } => ({ deadlineMs: Math.max(1, end - monotonicMs()) });
   let qmp: QmpClient | undefined;
   try {
-    qmp = await QmpClient.connect(socket, options());
-    const balloon = `/machine/peripheral/${DEVICE.balloon}`;
-    const [status, blocks, memory, agentOpen] = await Promise.all([
-      qmp.execute('query-status', undefined, options()),
-      qmp.execute('query-blockstats', undefined, options()),
-      readBalloonStats(qmp, balloon, options()).catch(() => undefined),
-      isAgentOpen(qmp, options()),
+    qmp = await QmpClient.connect(socket, left());
+    const [state, disk, memory, port, extras] = await Promise.all([
+      readState(qmp, left()),
+      readDisk(qmp, left()),
+      readMemory(qmp, left()),
+      readAgentPort(qmp, left()),
+      extended ? readQemuExtras(qmp, { pid, accel, ...left() }) : NO_QEMU_EXTRAS,
     ]);
-    const stats = blocks.find(({ qdev }) => qdev === DISK_QDEV)?.stats;
-    return {
-      state: machineState(status.status),
-      disk: {
-        diskReads: stats?.rd_operations ?? null,
-        diskWrites: stats?.wr_operations ?? null,
-        diskReadBytes: stats?.rd_bytes ?? null,
-        diskWriteBytes: stats?.wr_bytes ?? null,
-      },
-      memoryUsedBytes: memory === undefined ? null : usedMemory(memory),
-      agentOpen,
-    };
-  } catch (cause) {
-    throw new ProvisionerError(`VM ${name}: QEMU does not answer`, {
-      hint: 'try again; kill ends it if it hangs',
-      cause,
-    });
+    return { state, disk, memoryUsedBytes: memory?.usedBytes ?? null, port, extras };
+  } catch {
+    const port = { open: false, busy: false };
+    return { state: 'unknown', disk: null, memoryUsedBytes: null, port, extras: NO_QEMU_EXTRAS };
   } finally {
-    await qmp?.close();
+    qmp?.close();
   }
 }
 
+type AgentSample = NonNullable<KeptSample['agent']>;
+
 async function askAgent(
-  socket: string,
+  files: VmFiles,
   config: VmConfig,
-  { state, agentOpen }: QemuReadings,
-): Promise<AgentReadings> {
+  { state, port }: QemuReadings,
+  kept: AgentSample | null,
+  end: number,
+): Promise<AgentSample> {
+  const now = monotonicNowMs();
+  if (state !== 'running' || !port.open) return { atMs: now, readings: SILENT };
+  const holds = kept !== null && now - kept.atMs < AGENT_HOLDS_MS;
   const askNet = config.network.mode === 'user';
-  const deadlineMs = agentOpen && state === 'running' ? AGENT_DEADLINE_MS : 0;
-  return await readAgent({ socket, mac: config.mac, askNet, deadlineMs });
+  // Somebody else uses the agent now; a silent one was given its time by an earlier call.
+  if (holds && (port.busy || !askNet || !kept.readings.responsive)) return kept;
+  const readings = await readAgent({
+    socket: files.agent,
+    mac: config.mac,
+    ask: { net: askNet, diskUsed: !holds, connections: !holds },
+    deadlineMs: Math.min(AGENT_DEADLINE_MS, end - monotonicMs()),
+  });
+  if (!holds) return { atMs: now, readings };
+  const { diskUsedBytes, connections } = kept.readings;
+  return { atMs: kept.atMs, readings: { ...readings, diskUsedBytes, connections } };
 }
 
-function netCounters(
-  config: VmConfig,
-  { net }: AgentReadings,
-): Partial<Pick<Counters, 'netRxBytes' | 'netTxBytes'>> {
-  // QEMU's user network keeps no count, so there the guest's own has to do.
-  if (config.network.mode !== 'user' || net === null) return {};
-  return { netRxBytes: net.rxBytes, netTxBytes: net.txBytes };
+/** QEMU's user network keeps no count, so there the guest's own has to do. */
+export function fromGuest({ network }: VmConfig, { net }: AgentReadings): Counters['net'] {
+  return network.mode === 'user' && net !== null ? { ...net, source: 'guest' } : null;
 }

@@ -106,6 +106,11 @@ export class QmpClient {
     return this.#hub.stream(options.limit ?? EVENT_BUFFER);
   }
 
+  /** Calls back with each event from now on, without keeping any. Returns how to stop. */
+  listen(onEvent: (event: QmpEvent) => void): () => void {
+    return this.#hub.listen(onEvent, () => {});
+  }
+
   /** The next event of this name. Call it before the command that causes the event, and await it after. */
   once<N extends EventName>(name: N, options: OnceOptions<KnownEvent<N>>): Promise<KnownEvent<N>>;
   once(name: string, options: OnceOptions<QmpEvent>): Promise<QmpEvent>;

@@ -31,9 +31,9 @@ export class Connection {
   }
 
   async connect(limits: Limits, maxLineBytes: number): Promise<void> {
-    const socket = await connectUnix(this.#path, qemuPeer, limits);
+    const stream = await connectUnix(this.#path, qemuPeer, limits);
     this.#socket = new LineSocket(
-      socket,
+      stream,
       {
         onLine: (line) => this.#route(parseMessage(line), line),
         onTooLong: () =>

@@ -28,6 +28,11 @@ export function runningIncarnation(files: VmFiles): Incarnation | undefined {
   return incarnation !== undefined && isRunning(incarnation) ? incarnation : undefined;
 }
 
+/** A word that no other run of any VM has. */
+export function incarnationKey({ bootId, pid, startTime }: ProcessIdentity): string {
+  return `${bootId}/${pid}/${startTime}`;
+}
+
 export function forgetIncarnation(files: VmFiles): void {
   fs.rmSync(files.process, { force: true });
 }

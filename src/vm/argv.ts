@@ -21,7 +21,16 @@ export interface QemuLaunch {
     | { kind: 'tap'; fd: number; vhost: boolean };
   /** Cards on networks between VMs of this host. */
   segments?: readonly Segment[] | undefined;
-  sockets: { qmp: string; stat: string; agent: string; console: string };
+  sockets: {
+    /** For verbs that change the VM. */
+    qmp: string;
+    /** For the one resident observer, which stays connected. */
+    stat: string;
+    /** For verbs that only look, each for milliseconds. */
+    probe: string;
+    agent: string;
+    console: string;
+  };
   /** A pipe whose reader keeps the log within its bound. */
   consoleLog: string;
   pidFile: string;
@@ -54,6 +63,7 @@ export function qemuArgv(vm: QemuLaunch): string[] {
     ['-pidfile', vm.pidFile],
     ...monitor('qmp', vm.sockets.qmp),
     ...monitor('stat', vm.sockets.stat),
+    ...monitor('probe', vm.sockets.probe),
     ['-object', 'iothread,id=io0'],
     ...disk(vm),
     ...seed(vm),

@@ -61,7 +61,7 @@ async function assertAgent(host: Host, name: VmName): Promise<void> {
     throw new ProvisionerError(`VM ${name} is not running`, { hint: `run start ${name} first` });
   }
   const { open, status } = await withQmp(
-    files.stat,
+    files.probe,
     async (qmp) => ({
       open: await isAgentOpen(qmp),
       status: (await qmp.execute('query-status')).status,

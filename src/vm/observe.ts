@@ -28,7 +28,7 @@ export async function observe(
   if (incarnation === undefined) return { state: 'stopped' };
   try {
     const { status } = await withQmp(
-      files.stat,
+      files.probe,
       (qmp) => qmp.execute('query-status', undefined, { deadlineMs }),
       { deadlineMs },
     );

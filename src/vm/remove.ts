@@ -3,6 +3,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { errnoOf, ProvisionerError } from '../errors.ts';
 import { ensureDirectory } from '../host/files.ts';
+import { removeWithoutLinks } from '../host/open-beneath.ts';
 import type { VmFiles } from '../host/paths.ts';
 import { removeSoon, removeTree } from '../host/remove-tree.ts';
 import { readValidated } from '../host/validate.ts';
@@ -42,6 +43,7 @@ export async function removeFiles(context: RootContext, request: RemoveVm): Prom
     );
   }
   await removeRun(context, request);
+  removeWithoutLinks(paths.history(request.name));
   if (fs.existsSync(files.directory)) await setAside(files.directory, paths.trash);
   // What an earlier removal left when it was interrupted goes with it.
   for (const name of fs.existsSync(paths.trash) ? fs.readdirSync(paths.trash) : []) {
@@ -80,6 +82,7 @@ async function removeRun(context: RootContext, { name, vmid }: RemoveVm): Promis
   await removeTree(files.run);
   for (const fifo of [files.consoleFifo, files.qemuFifo]) fs.rmSync(fifo, { force: true });
   forgetIncarnation(files);
+  removeWithoutLinks(context.paths.published(name));
 }
 
 /** A damaged vm.json must not keep anybody from destroying the VM; the record tells the number of its tap. */

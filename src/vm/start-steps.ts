@@ -1,6 +1,7 @@
 import * as fs from 'node:fs';
 import { ProvisionerError } from '../errors.ts';
 import { ensureDirectory } from '../host/files.ts';
+import { removeWithoutLinks } from '../host/open-beneath.ts';
 import { removeTree } from '../host/remove-tree.ts';
 import { removeShape } from '../net/shape/shape.ts';
 import { createTap, removeTap, TAP_FD, tapExecPrefix, vhostAvailable } from '../net/tap.ts';
@@ -94,7 +95,7 @@ export const START_STEPS: readonly Step<StartContext>[] = [
   },
   {
     name: 'guest',
-    async do({ qmp, name, config }) {
+    async do({ qmp, name, config, context }) {
       if (qmp === undefined) throw new ProvisionerError(`VM ${name}: no monitor to continue it by`);
       // The balloon reports what the guest uses only while it is polled (QEMU, docs/interop/virtio-balloon-stats).
       await qmp.execute('qom-set', {
@@ -104,6 +105,8 @@ export const START_STEPS: readonly Step<StartContext>[] = [
       });
       await assertProtected(config);
       await qmp.execute('cont');
+      // What an observer published of the time before no longer holds.
+      removeWithoutLinks(context.paths.published(name));
     },
   },
 ];
@@ -197,7 +200,13 @@ function launchOf({ context, files, config, accel, user }: StartContext): QemuLa
         ? { kind: 'user', sshPort: config.network.ssh_port, forwards: config.forwards }
         : { kind: 'tap', fd: TAP_FD, vhost },
     segments: config.segments,
-    sockets: { qmp: files.qmp, stat: files.stat, agent: files.agent, console: files.console },
+    sockets: {
+      qmp: files.qmp,
+      stat: files.stat,
+      probe: files.probe,
+      agent: files.agent,
+      console: files.console,
+    },
     consoleLog: files.consoleFifo,
     pidFile: files.pid,
   };

@@ -13,7 +13,8 @@ export const verb: Verb = {
       );
   },
   async run({ args, host, out }) {
-    out.line(JSON.stringify(await sampleVm(host.paths, parseVmName(args[0]))));
+    const { record } = await sampleVm(host.paths, parseVmName(args[0]));
+    out.line(JSON.stringify(record));
     return 0;
   },
 };

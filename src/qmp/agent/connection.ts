@@ -36,9 +36,9 @@ export class AgentConnection {
   }
 
   async connect(limits: Limits): Promise<void> {
-    const socket = await connectUnix(this.#path, agentPeer, limits);
+    const stream = await connectUnix(this.#path, agentPeer, limits);
     this.#socket = new LineSocket(
-      socket,
+      stream,
       {
         onBytes: (count) => this.#count(count),
         onLine: (line, afterMark) => this.#route(line, afterMark),

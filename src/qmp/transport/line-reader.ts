@@ -6,7 +6,7 @@ export interface LineReaderEvents {
 }
 
 /** Memory above this is given back once a long line has been handled. */
-const KEEP_BYTES = 1024 * 1024;
+const KEEP_BYTES = 1024;
 
 /**
  * Cuts a byte stream into lines, in time proportional to the bytes however they are sliced.
@@ -33,11 +33,23 @@ export class LineReader {
     while (from < chunk.length) {
       const newline = chunk.indexOf(0x0a, from);
       const end = newline === -1 ? chunk.length : newline;
+      if (newline !== -1 && this.#isWhole(end - from)) {
+        if (end > from) this.#events.onLine(chunk.subarray(from, end), false);
+        from = newline + 1;
+        continue;
+      }
       this.#take(this.#fromMark(chunk.subarray(from, end)));
       if (newline === -1) return;
       this.#finish();
       from = newline + 1;
     }
+  }
+
+  /** A line that came in one piece needs no copy. */
+  #isWhole(length: number): boolean {
+    return (
+      this.#mark === undefined && this.#used === 0 && !this.#skipping && length <= this.maxLineBytes
+    );
   }
 
   #fromMark(piece: Buffer): Buffer {

@@ -1,4 +1,5 @@
 import type * as net from 'node:net';
+import type { Stream } from './connect.ts';
 import { LineReader, type LineReaderEvents } from './line-reader.ts';
 
 export interface LineSocketEvents extends LineReaderEvents {
@@ -15,7 +16,7 @@ export class LineSocket {
   #over = false;
 
   constructor(
-    socket: net.Socket,
+    { socket, listen }: Stream,
     events: LineSocketEvents,
     options: { maxLineBytes: number; mark?: number },
   ) {
@@ -37,7 +38,7 @@ export class LineSocket {
       this.destroy();
       events.onEnd(cause);
     };
-    socket.on('data', (chunk: Buffer) => {
+    listen((chunk) => {
       if (this.#over) return;
       events.onBytes?.(chunk.length);
       if (!this.#over) this.reader.push(chunk);
@@ -45,14 +46,23 @@ export class LineSocket {
     socket.on('error', end);
     socket.on('end', () => end(undefined));
     socket.on('close', () => end(undefined));
+    // The end is told only to who reads on.
+    socket.resume();
   }
 
   write(data: string | Uint8Array): void {
-    if (!this.#over) this.#socket.write(data);
+    if (this.#over) return;
+    // What is asked in one turn goes out in one system call.
+    if (this.#socket.writableCorked === 0) {
+      this.#socket.cork();
+      process.nextTick(() => this.#socket.uncork());
+    }
+    this.#socket.write(data);
   }
 
   destroy(): void {
     this.#over = true;
+    if (this.#socket.writableCorked > 0) this.#socket.uncork();
     this.#socket.destroy();
   }
 }

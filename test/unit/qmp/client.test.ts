@@ -84,6 +84,36 @@ test('a reply of the wrong shape names the path of the field', limits, async (t)
   });
 });
 
+test('a socket is reached by a path of any length', limits, async (t) => {
+  const fake = await serve(t);
+  const deep = path.join(path.dirname(fake.path), 'd'.repeat(200), 'e'.repeat(200));
+  fs.mkdirSync(deep, { recursive: true });
+  fs.renameSync(fake.path, path.join(deep, 'qmp.sock'));
+  const qmp = await QmpClient.connect(path.join(deep, 'qmp.sock'));
+  assert.equal(qmp.state, 'ready');
+  qmp.close();
+});
+
+test('a link that takes the place of a socket is never followed', limits, async (t) => {
+  const [fake, other] = [await serve(t), await serve(t)];
+  const swap = `${fake.path}.link`;
+  const real = `${fake.path}.real`;
+  fs.linkSync(fake.path, real);
+  for (let round = 0; round < 60; round++) {
+    if (round % 2 === 0) fs.symlinkSync(other.path, swap);
+    else fs.linkSync(real, swap);
+    // As QEMU's user could: exchanged while we are on the way.
+    const connecting = QmpClient.connect(fake.path);
+    fs.renameSync(swap, fake.path);
+    await connecting.then(
+      (qmp) => qmp.close(),
+      (error) => assert.ok(error instanceof QmpProtocolError, error),
+    );
+  }
+  assert.equal(other.connected.ever, 0);
+  assert.ok(fake.connected.ever > 0);
+});
+
 test('no socket, nobody listening and a wrong kind of file are told apart', limits, async (t) => {
   const fake = await serve(t);
   const directory = path.dirname(fake.path);

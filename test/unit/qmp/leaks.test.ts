@@ -1,4 +1,5 @@
 import * as assert from 'node:assert/strict';
+import * as fs from 'node:fs';
 import { test } from 'node:test';
 import { AgentClient } from '../../../src/qmp/agent/client.ts';
 import { guestExec } from '../../../src/qmp/agent/exec.ts';
@@ -8,7 +9,8 @@ import { FakeQmpServer, NO_REPLY } from '../../support/fake-qmp.ts';
 
 // A file of its own: what the process holds is counted, so no other test may run in it.
 
-test('a closed client and a failed connect hold nothing: no timer, no socket', async () => {
+test('a closed client and a failed connect hold nothing: no timer, no socket, no descriptor', async () => {
+  const before = sockets();
   const silent = await FakeQmpServer.start({ greeting: null });
   await assert.rejects(QmpClient.connect(silent.path, { deadlineMs: 30 }));
   const abort = new AbortController();
@@ -41,11 +43,25 @@ test('a closed client and a failed connect hold nothing: no timer, no socket', a
   await guest.stop();
 
   assert.equal(timers(), 0);
+  assert.deepEqual(sockets(), before);
 });
 
 /** The socket of every client has been closed. The runner's own limit ends the wait if that never comes. */
 async function allLeft(fake: FakeQmpServer): Promise<void> {
   while (fake.connected.now > 0) await new Promise(setImmediate);
+}
+
+/** What the process holds open that is a socket, or a socket's file. */
+function sockets(): string[] {
+  const found: string[] = [];
+  for (const fd of fs.readdirSync('/proc/self/fd')) {
+    const link = `/proc/self/fd/${fd}`;
+    // The descriptor that read the directory is among them, and gone.
+    if (fs.lstatSync(link, { throwIfNoEntry: false }) === undefined) continue;
+    const target = fs.readlinkSync(link);
+    if (/socket:|\.sock/.test(target)) found.push(target);
+  }
+  return found.sort();
 }
 
 function timers(): number {

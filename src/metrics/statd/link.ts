@@ -1,0 +1,110 @@
+import { monotonicMs } from '../../host/time.ts';
+import { QmpClient } from '../../qmp/client.ts';
+import type { QmpEvent } from '../../qmp/events.ts';
+import { Backoff } from './backoff.ts';
+
+export interface LinkEvents {
+  /** Connected anew, or heard again after silence. */
+  onUp(): void;
+  onDown(): void;
+  onEvent(event: QmpEvent): void;
+}
+
+const CONNECT_MS = 2000;
+/** Nothing that is asked here has an answer of more than some ten KB. */
+const MAX_LINE_BYTES = 1024 * 1024;
+/** Between two samples so many events are acted on; the next sample sees what the others were about. */
+const HEEDED_EVENTS = 50;
+/** No guest causes so many: QEMU itself has gone wrong, and the connection is given up for a while. */
+const MAX_EVENTS = 5000;
+
+/**
+ * The one connection to a VM's observation monitor. It comes back by itself, and whatever QEMU does or fails
+ * to do, there is at most one connection and one unanswered question.
+ */
+export class Link {
+  readonly #socket: string;
+  readonly #events: LinkEvents;
+  readonly #backoff = new Backoff({ firstMs: 50, lastMs: 10_000 });
+  #qmp: QmpClient | undefined;
+  #connecting = false;
+  #silent = false;
+  #closed = false;
+  #eventCount = 0;
+
+  constructor(socket: string, events: LinkEvents) {
+    this.#socket = socket;
+    this.#events = events;
+  }
+
+  /** Ready for questions; undefined while QEMU is not connected or does not answer. */
+  get qmp(): QmpClient | undefined {
+    return this.#silent ? undefined : this.#qmp;
+  }
+
+  /** Connects when there is no connection and it is time to try. */
+  poke(): void {
+    this.#eventCount = 0;
+    if (this.#closed || this.#connecting || this.#qmp !== undefined) return;
+    if (this.#backoff.isDue(monotonicMs())) void this.#connect();
+  }
+
+  /**
+   * A question was not answered in time. No more are put, so that nothing piles up in the socket; one waits
+   * for as long as it takes, and its answer tells that QEMU is back.
+   */
+  async reportSilence(): Promise<void> {
+    const qmp = this.#qmp;
+    if (qmp === undefined || this.#silent) return;
+    this.#silent = true;
+    try {
+      await qmp.execute('query-status', undefined, { deadlineMs: Number.POSITIVE_INFINITY });
+    } catch {
+      // The connection broke, which has its own way; or an answer without sense, which is an answer too.
+    }
+    if (this.#qmp !== qmp) return;
+    this.#silent = false;
+    this.#events.onUp();
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#qmp?.close();
+    this.#qmp = undefined;
+  }
+
+  async #connect(): Promise<void> {
+    this.#connecting = true;
+    this.#backoff.failed(monotonicMs());
+    const qmp = new QmpClient(this.#socket);
+    try {
+      await qmp.open({ deadlineMs: CONNECT_MS, maxLineBytes: MAX_LINE_BYTES });
+    } catch {
+      return;
+    } finally {
+      this.#connecting = false;
+    }
+    if (this.#closed) return qmp.close();
+    this.#qmp = qmp;
+    this.#silent = false;
+    this.#backoff.succeeded();
+    qmp.listen((event) => this.#onEvent(qmp, event));
+    void qmp.closed.then(() => this.#lost(qmp));
+    this.#events.onUp();
+  }
+
+  #onEvent(qmp: QmpClient, event: QmpEvent): void {
+    this.#eventCount += 1;
+    if (this.#eventCount <= HEEDED_EVENTS) this.#events.onEvent(event);
+    if (this.#eventCount <= MAX_EVENTS) return;
+    this.#backoff.banFor(monotonicMs());
+    qmp.close();
+  }
+
+  #lost(qmp: QmpClient): void {
+    if (this.#qmp !== qmp) return;
+    this.#qmp = undefined;
+    this.#silent = false;
+    if (!this.#closed) this.#events.onDown();
+  }
+}

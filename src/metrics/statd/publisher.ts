@@ -1,0 +1,54 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import type { Paths } from '../../host/paths.ts';
+import { isVmName, type VmName } from '../../types.ts';
+
+/** The directory of published files: each is replaced by one rename, so a reader sees a whole one. */
+export class Publisher {
+  readonly #paths: Paths;
+
+  constructor(paths: Paths) {
+    this.#paths = paths;
+  }
+
+  /** Makes the directory and takes away what a sampler before this one left. History stays. */
+  prepare(): void {
+    fs.mkdirSync(path.join(this.#paths.statd, '.history'), { recursive: true, mode: 0o755 });
+    for (const entry of fs.readdirSync(this.#paths.statd)) {
+      if (isVmName(entry) || entry.endsWith(TEMPORARY)) this.#remove(entry);
+    }
+  }
+
+  /** Names of the VMs there is something of. */
+  names(): VmName[] {
+    return fs.readdirSync(path.join(this.#paths.statd, '.history')).filter(isVmName);
+  }
+
+  put(name: VmName, content: string): void {
+    const temporary = `${this.#paths.statd}/.${name}${TEMPORARY}`;
+    const fd = fs.openSync(temporary, 'w', 0o644);
+    try {
+      fs.writeSync(fd, content);
+    } finally {
+      fs.closeSync(fd);
+    }
+    fs.renameSync(temporary, `${this.#paths.statd}/${name}`);
+  }
+
+  withdraw(name: VmName): void {
+    this.#remove(name);
+  }
+
+  /** The VM is gone. */
+  remove(name: VmName): void {
+    this.#remove(name);
+    fs.rmSync(this.#paths.history(name), { force: true });
+  }
+
+  #remove(entry: string): void {
+    fs.rmSync(path.join(this.#paths.statd, entry), { force: true });
+  }
+}
+
+/** No VM's file can have such a name: it begins with a dot. Only one sampler writes here (statd.ts). */
+const TEMPORARY = '.tmp';
