@@ -84,5 +84,5 @@ test('VMs that are off stay off when their record says that they are suspended',
   assert.equal(await status('web1'), 'suspended');
   await host.sh('blockhost-vm-destroy web1');
   assert.equal((await host.sh('ls /var/lib/blockhost-qemu/vms')).trim(), '');
-  assert.doesNotMatch(await host.sh('nft list table bridge blockhost_qemu'), /tap\d+i0/);
+  assert.doesNotMatch(await host.sh('nft list ruleset'), /tap\d+i0/);
 });
