@@ -29,7 +29,7 @@ async function runOn(host: LabHost, file: string): Promise<void> {
     path.join(built, file),
   ];
   const argv = file.endsWith('.engine.test.mjs') ? asEngine(command, host.env) : command;
-  const tests = new Mirror(() => lastWords(host));
+  const tests = new Mirror((since) => lastWords(host, since));
   const lines = new Lines((line) => tests.see(line));
   try {
     const { code } = await host.exec(argv, {
@@ -54,10 +54,10 @@ class Mirror {
   #current: { resolve: (event: TestEvent) => void; reject: (error: unknown) => void } | undefined;
   #subtests: string[] = [];
   readonly #tests: Promise<void>[] = [];
-  readonly #context: () => Promise<string>;
+  readonly #context: (since: number) => Promise<string>;
 
-  /** @param context what to say beside a failure */
-  constructor(context: () => Promise<string>) {
+  /** @param context what to say beside a failure of a test that began at this time */
+  constructor(context: (since: number) => Promise<string>) {
     this.#context = context;
   }
 
@@ -91,6 +91,7 @@ class Mirror {
 
   #begin(name: string): void {
     this.seen += 1;
+    const began = Date.now();
     const end = new Promise<TestEvent>((resolve, reject) => {
       this.#current = { resolve, reject };
     });
@@ -100,15 +101,18 @@ class Mirror {
       if (event.skip !== undefined) t.skip(event.skip);
       if (event.type === 'pass') return;
       const subtests = this.#subtests.splice(0);
-      throw new Error([...subtests, event.error, await this.#context()].join('\n'));
+      throw new Error([...subtests, event.error, await this.#context(began)].join('\n'));
     });
     this.#tests.push(told);
   }
 }
 
-async function lastWords(host: LabHost): Promise<string> {
+/** The host's clock is this machine's. */
+async function lastWords(host: LabHost, since: number): Promise<string> {
   if (!host.isOn) return `The host is off. Its console:\n${host.consoleTail()}`;
-  return `The host's journal:\n${await host.sh('journalctl -b -n 25 --no-pager -o short-monotonic')}`;
+  const from = `--since=@${Math.floor(since / 1000)}`;
+  const show = ['journalctl', '-b', '-q', '-n', '25', '-o', 'short-monotonic', '--no-pager', from];
+  return `The host's journal meanwhile:\n${await host.ok(show)}`;
 }
 
 class Lines {
