@@ -7,7 +7,7 @@ const Qdiscs = z.array(
   z.object({
     kind: z.string(),
     root: z.optional(z.boolean()),
-    options: z.optional(z.object({ rate: z.optional(z.number()) })),
+    options: z.optional(z.object({ rate: z.optional(z.number()), burst: z.optional(z.number()) })),
   }),
 );
 
@@ -27,8 +27,9 @@ const Filters = z.array(
 /** Reads `tc -j qdisc show dev DEVICE`. @returns the bucket at its root, if that is what is there. */
 export function parseBucket(json: string): Bucket | undefined {
   const root = read(Qdiscs, json).find((qdisc) => qdisc.root === true);
-  const rate = root?.options?.rate;
-  return root?.kind === 'tbf' && rate !== undefined ? { bytesPerSecond: rate } : undefined;
+  const { rate, burst } = root?.options ?? {};
+  if (root?.kind !== 'tbf' || rate === undefined) return undefined;
+  return { bytesPerSecond: rate, bytes: burst ?? 0 };
 }
 
 /** Reads `tc -j filter show dev DEVICE ingress`. @returns whether a filter leads to that device. */

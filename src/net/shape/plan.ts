@@ -2,7 +2,7 @@
 export interface Shape {
   in?: number | undefined;
   out?: number | undefined;
-  /** kbit that may go at full speed after a pause; by default what 50 ms carry. */
+  /** kbit that may go at full speed after a pause; the default is bucketOf's. */
   burst?: number | undefined;
 }
 
@@ -18,6 +18,8 @@ export interface ShapeInForce {
 
 export interface Bucket {
   bytesPerSecond: number;
+  /** What it holds. */
+  bytes: number;
 }
 
 /** Input for ip(8) and tc(8), to be run in this order. */
@@ -37,19 +39,20 @@ export function ifbName(tap: string): string {
  * sends comes in by the tap, and what comes in has no queue: it is led through a device that has one (ifb),
  * and goes on from there as if it had just come in.
  *
- * A bucket that is there is changed, not made anew: what waits in its queue is kept, and no connection ends.
+ * A bucket that is there is changed, not made anew: what waits in its queue is kept, and no connection ends. Only
+ * one that shrinks below what may be waiting in one piece is: such a piece would block the queue for good.
  */
 export function shapePlan(tap: string, wanted: Shape, now: ShapeInForce): ShapePlan {
   const ifb = ifbName(tap);
   const plan: ShapePlan = { make: [], tc: [], remove: [] };
-  if (wanted.in !== undefined) plan.tc.push(bucket(tap, wanted.in, wanted.burst));
+  if (wanted.in !== undefined) plan.tc.push(...bucket(tap, wanted.in, wanted.burst, now.in));
   else if (now.in !== undefined) plan.tc.push(`qdisc del dev ${tap} root`);
   if (wanted.out !== undefined) {
     if (!now.ifb) plan.make.push(`link add dev ${ifb} type ifb`);
     plan.make.push(`link set dev ${ifb} addrgenmode none`, `link set dev ${ifb} up`);
     // The bucket stands before the first frame is led to it.
     plan.tc.push(
-      bucket(ifb, wanted.out, wanted.burst),
+      ...bucket(ifb, wanted.out, wanted.burst, now.out),
       `qdisc replace dev ${tap} clsact`,
       `filter replace dev ${tap} ingress protocol all prio 1 handle 800::1 u32 match u32 0 0 action mirred egress redirect dev ${ifb}`,
     );
@@ -60,26 +63,30 @@ export function shapePlan(tap: string, wanted: Shape, now: ShapeInForce): ShapeP
   return plan;
 }
 
-function bucket(device: string, kbit: number, burst: number | undefined): string {
+function bucket(device: string, kbit: number, burst?: number, now?: Bucket): string[] {
   const { bytes, queue } = bucketOf(kbit, burst);
-  return `qdisc replace dev ${device} root handle 1: tbf rate ${kbit}kbit burst ${bytes} limit ${queue}`;
+  const set = `qdisc replace dev ${device} root handle 1: tbf rate ${kbit}kbit burst ${bytes} limit ${queue}`;
+  // tc rounds the size of a bucket to its clock.
+  const shrinks = now !== undefined && bytes < WHOLE_BYTES && now.bytes > bytes * 1.01;
+  return shrinks ? [`qdisc del dev ${device} root`, set] : [set];
 }
 
 /** Two frames of an ordinary Ethernet: a bucket that holds less than one would let nothing through. */
 const LEAST_BYTES = 3200;
+/** The largest packet that one machine hands to another in one piece, to be cut up later (GSO), with its headers. */
+const WHOLE_BYTES = 66_000;
 /** A queue shorter than what TCP sends in one go would lose it. */
 const LEAST_QUEUE = 65_536;
 
 /**
- * Size of the bucket and of the queue before it. 50 ms of tokens are 5 % of a second: no burst doubles the first
- * second, and a timer that comes late loses nothing. 200 ms of queue let TCP fill the link without waiting long.
+ * Size of the bucket and of the queue before it. 50 ms of tokens: a timer that comes late loses nothing. Slow links
+ * get what a whole packet needs, but no more than 250 ms, so that no burst comes near to doubling the first second.
+ * 200 ms of queue let TCP fill the link without waiting long.
  */
 export function bucketOf(kbit: number, burst?: number): { bytes: number; queue: number } {
   const perSecond = kbit * 125;
-  const bytes = Math.max(
-    LEAST_BYTES,
-    Math.round(burst === undefined ? perSecond / 20 : burst * 125),
-  );
+  const usual = Math.max(perSecond / 20, Math.min(WHOLE_BYTES, perSecond / 4));
+  const bytes = Math.max(LEAST_BYTES, Math.round(burst === undefined ? usual : burst * 125));
   return { bytes, queue: Math.max(LEAST_QUEUE, bytes, Math.round(perSecond / 5)) };
 }
 

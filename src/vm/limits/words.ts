@@ -27,7 +27,7 @@ export const LIMIT_WORDS: Record<LimitKey, Words> = {
   bandwidth_burst: {
     what: 'bandwidth burst',
     value: (value) => `${value} kbit`,
-    none: 'what 50 ms carry, the default',
+    none: 'follows from the rate, the default',
   },
   iops_read: {
     what: 'disk reads',

@@ -7,8 +7,8 @@ import { difference } from '../../../src/net/shape/shape.ts';
 const TAP = 'tap100i0';
 const NOTHING: ShapeInForce = { ifb: false, redirected: false };
 const BOTH: ShapeInForce = {
-  in: { bytesPerSecond: 125_000 },
-  out: { bytesPerSecond: 125_000 },
+  in: { bytesPerSecond: 125_000, bytes: 31_250 },
+  out: { bytesPerSecond: 125_000, bytes: 31_250 },
   ifb: true,
   redirected: true,
 };
@@ -25,8 +25,8 @@ test('to the guest: a bucket at the tap; from the guest: one on a device of its 
       'link set dev ifb100i0 up',
     ],
     tc: [
-      'qdisc replace dev tap100i0 root handle 1: tbf rate 10000kbit burst 62500 limit 250000',
-      'qdisc replace dev ifb100i0 root handle 1: tbf rate 1000kbit burst 6250 limit 65536',
+      'qdisc replace dev tap100i0 root handle 1: tbf rate 10000kbit burst 66000 limit 250000',
+      'qdisc replace dev ifb100i0 root handle 1: tbf rate 1000kbit burst 31250 limit 65536',
       'qdisc replace dev tap100i0 clsact',
       'filter replace dev tap100i0 ingress protocol all prio 1 handle 800::1 u32 match u32 0 0 action mirred egress redirect dev ifb100i0',
     ],
@@ -55,6 +55,17 @@ test('a change replaces the bucket in its place', () => {
   assert.ok(!tc.some((line) => / del /.test(line)));
 });
 
+test('a bucket that shrinks below a whole packet is made anew: one would wait for ever', () => {
+  const { tc } = shapePlan(TAP, { in: 500, out: 1000 }, BOTH);
+  assert.deepEqual(tc.slice(0, 3), [
+    'qdisc del dev tap100i0 root',
+    'qdisc replace dev tap100i0 root handle 1: tbf rate 500kbit burst 15625 limit 65536',
+    'qdisc replace dev ifb100i0 root handle 1: tbf rate 1000kbit burst 31250 limit 65536',
+  ]);
+  const large = { ...BOTH, in: { bytesPerSecond: 125_000_000, bytes: 6_250_000 } };
+  assert.ok(!shapePlan(TAP, { in: 3000, out: 1000 }, large).tc.some((line) => / del /.test(line)));
+});
+
 test('no burst doubles the first second, and no bucket is too small for a frame', () => {
   for (let kbit = 1; kbit <= 100_000_000; kbit = Math.ceil(kbit * 1.37)) {
     const { bytes, queue } = bucketOf(kbit);
@@ -71,7 +82,7 @@ test('the name of the other device fits wherever that of the tap does', () => {
 
 test("tc's listing: only a bucket at the root, and only a redirection to that device", () => {
   const tbf = '[{"kind":"tbf","handle":"1:","root":true,"options":{"rate":125000,"burst":6250}}]';
-  assert.deepEqual(parseBucket(tbf), { bytesPerSecond: 125_000 });
+  assert.deepEqual(parseBucket(tbf), { bytesPerSecond: 125_000, bytes: 6250 });
   assert.equal(parseBucket('[{"kind":"fq_codel","root":true,"options":{}}]'), undefined);
   assert.equal(parseBucket('[]'), undefined);
   const filter =
