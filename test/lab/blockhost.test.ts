@@ -73,6 +73,18 @@ test('after a reboot the VM runs again', async () => {
   assert.equal(await sh('findmnt -no FSROOT /var/lib/blockhost-qemu'), '/srv/disks');
 });
 
+test('purged, the disk that was mounted for it is free again', async () => {
+  const destroyed = await blockhost.engine('blockhost-vm-destroy', 'web1');
+  assert.equal(destroyed.code, 0, destroyed.stderr);
+  await sh('dpkg -P blockhost-provisioner-qemu');
+  assert.equal(await sh('findmnt -no TARGET /var/lib/blockhost-qemu || :'), '');
+  assert.equal(
+    await sh('ls -d /var/lib/blockhost-qemu /etc/systemd/system/var-lib* 2>/dev/null || :'),
+    '',
+  );
+  assert.equal(await sh('ls -A /srv/disks'), '');
+});
+
 async function until(condition: string, deadlineMs = 120_000): Promise<void> {
   const probe = async (): Promise<true | undefined> =>
     (await host.exec(['sh', '-c', condition])).code === 0 || undefined;
