@@ -43,7 +43,7 @@ for (const [what, interrupt] of [
     const { code, stdout } = await creating;
     assert.notEqual(code, 0);
     assert.doesNotMatch(stdout, /BLOCKHOST_RESULT/);
-    await until('! pgrep -f blockhost-vm-create');
+    await until('! pgrep -f blockhost-vm-creat[e]');
     assert.equal(await sh('pgrep -x qemu-system-x86 || :'), '');
     assert.equal(await sh('ls /srv/disks/vms'), '');
     assert.equal(await sh('ls /run/blockhost/provisioning.lock 2>/dev/null || :'), '');
