@@ -1,3 +1,4 @@
+import * as net from 'node:net';
 import { isVmName } from '../types.ts';
 import type { Host } from './host.ts';
 import { statusOf, type VmStatus } from './status.ts';
@@ -15,7 +16,10 @@ const PARALLEL = 64;
 
 /** All VMs with a record, by name. One that hangs shows as unknown and holds nobody up for long. */
 export async function listVms(host: Host): Promise<ListEntry[]> {
-  const records = (await host.store.list()).sort((a, b) => (a.vm_name < b.vm_name ? -1 : 1));
+  // BlockHost's admin panel puts these values into HTML as they are, and other programs write records, too.
+  const records = (await host.store.list())
+    .filter(({ vm_name }) => isVmName(vm_name))
+    .sort((a, b) => (a.vm_name < b.vm_name ? -1 : 1));
   const entries: ListEntry[] = [];
   for (let at = 0; at < records.length; at += PARALLEL) {
     const part = records.slice(at, at + PARALLEL).map(async (record): Promise<ListEntry> => {
@@ -25,8 +29,8 @@ export async function listVms(host: Host): Promise<ListEntry[]> {
         status: isVmName(name)
           ? await statusOf(host, name, record).catch(() => 'unknown' as const)
           : 'unknown',
-        ip: record.ip_address,
-        created: record.created_at.slice(0, 10),
+        ip: net.isIP(record.ip_address) === 0 ? '' : record.ip_address,
+        created: /^\d{4}-\d\d-\d\d/.exec(record.created_at)?.[0] ?? '',
       };
     });
     entries.push(...(await Promise.all(part)));

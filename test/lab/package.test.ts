@@ -35,9 +35,10 @@ test('an engine creates a VM, in its sandbox, through the root agent', async () 
   }
   const { vms } = await blockhost.database();
   assert.equal(vms.web1?.status, 'active');
-  assert.equal(vms.web1?.network_mode, 'none');
+  assert.equal(vms.web1?.network_mode, 'manual');
   assert.equal(vms.web1?.ip_address, '192.0.2.10');
   assert.equal(await host.sh('stat -c %U /var/lib/blockhost/vms.json'), 'blockhost');
+  assert.match(String(vms.web1?.ipv6_address), /^2001:db8:b10c::/);
   assert.equal(await host.sh('ls /run/blockhost/provisioning.lock 2>/dev/null || :'), '');
   const listed = await blockhost.engine('blockhost-vm-list', '--format', 'json');
   assert.equal(JSON.parse(listed.stdout)[0].status, 'active');

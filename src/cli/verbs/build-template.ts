@@ -24,7 +24,7 @@ export const verb: Verb = {
       )
       .option('--checksum <sha512:HEX>', 'checksum of the cloud image; sha256 works too')
       .option('--packages <folder>', 'install every .deb of this folder', PACKAGES)
-      .option('--require-packages', 'fail when that folder holds no .deb')
+      .option('--require-packages', 'fail when that folder holds no .deb (so on a BlockHost host)')
       .option('--no-tune', 'leave the boot as slow as Debian ships it (for comparison)')
       .addHelpText(
         'after',
@@ -49,7 +49,8 @@ Examples:
         cloudImage: stringOption(options, 'cloudImage'),
         checksum: stringOption(options, 'checksum'),
         packagesDir: stringOption(options, 'packages') ?? PACKAGES,
-        requirePackages: options.requirePackages === true,
+        // Without BlockHost's packages nobody could log in to a VM of BlockHost's.
+        requirePackages: options.requirePackages === true || host.blockhost !== undefined,
         tune: options.tune !== false,
       },
       { paths, report, signal, accel, publish: host.root.publish, qemuBinary: binary },

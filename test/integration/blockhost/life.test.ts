@@ -100,6 +100,8 @@ test('gc suspends the VM when it has expired, and resume brings it back', async 
   change((database) => Object.assign(database.vms.web1 ?? {}, { expires_at: iso(-DAY) }));
   assert.match(await ok('gc'), /^VM web1 would be suspended/);
   assert.equal(await ok('status', 'web1'), 'active\n');
+  // A guest that does not care for its power button is off all the same.
+  await sh('mood off');
   assert.match(await ok('gc', '--execute'), /^VM web1 is suspended/);
   assert.equal(await ok('status', 'web1'), 'suspended\n');
   assert.equal(readDatabase(files).vms.web1?.status, 'suspended');

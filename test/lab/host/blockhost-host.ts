@@ -27,14 +27,6 @@ export class BlockhostHost {
     for (const [i, file] of packages.entries()) {
       fs.copyFileSync(file, path.join(lab.share, `${versions[i]}.deb`));
     }
-    // Common's Python package, by its stand-in, and what network plugins leave.
-    await lab.sh(`
-      support=/lab/project/test/support/blockhost
-      mkdir -p /usr/lib/python3/dist-packages/blockhost /etc/blockhost/network-modes.enabled
-      cp $support/python/blockhost/*.py /usr/lib/python3/dist-packages/blockhost/
-      cp -r $support/templates /usr/lib/python3/
-      echo '{}' >/etc/blockhost/network-modes.enabled/none.json
-      echo 'vmid_range: {start: 100, end: 999999}' >>/etc/blockhost/db.yaml`);
     return new BlockhostHost(lab);
   }
 

@@ -59,5 +59,16 @@ test('whatever is wrong with the agent is told in one line', async (t) => {
     const { path: socketPath } = await agent(t, ...pieces);
     await assert.rejects(agentTransport(socketPath)('vm-start', {}), pattern);
   }
-  await assert.rejects(agentTransport('/no/such/socket')('vm-start', {}), /is not running/);
+  await assert.rejects(agentTransport('/no/such/socket', 0)('vm-start', {}), /is not running/);
+});
+
+test('an agent that is being restarted is waited for', async (t) => {
+  const socketPath = path.join(temporaryDirectory(t), 'agent.sock');
+  const asked = agentTransport(socketPath)('vm-stop', { name: 'web1' });
+  const server = net.createServer((socket) => {
+    socket.once('data', () => socket.end(frame('{"ok":true}')));
+  });
+  t.after(() => server.close());
+  setTimeout(() => server.listen(socketPath), 300);
+  assert.deepEqual(await asked, { ok: true });
 });
