@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict';
+import * as fs from 'node:fs';
+import { before, test } from 'node:test';
+import { run } from '../../../src/host/exec.ts';
+import { callRootAgent, exchange, frame } from '../../support/root-agent/client.ts';
+import { asEngine } from '../host/engine.ts';
+import { configureBridge, guestImage, verb } from '../suite/verbs.ts';
+
+// The real door: BlockHost's root agent, our action module, the program. Times are told in starts of Node, of which
+// a second holds fifteen on the machine the bounds were set for.
+
+const engine = { as: asEngine, who: 'engine' };
+const SECOND = 15;
+let nodeStart = 0;
+
+before(async () => {
+  configureBridge();
+  const tiny = ['--image', await guestImage(), '--memory', '96', '--disk', '1', '--apply'];
+  const { code, stderr } = await verb(engine, 'create', 'web1', ...tiny);
+  assert.equal(code, 0, stderr);
+  const times: number[] = [];
+  for (let i = 0; i < 3; i++) {
+    const began = performance.now();
+    await run('node', ['-e', '1']);
+    times.push(performance.now() - began);
+  }
+  nodeStart = times.sort((a, b) => a - b)[1] ?? Number.NaN;
+});
+
+async function timed(
+  action: string,
+  params: object,
+): Promise<{ ok: boolean; starts: number; error: string }> {
+  const began = performance.now();
+  const { ok, error = '' } = await callRootAgent(action, params);
+  return { ok, error, starts: (performance.now() - began) / nodeStart };
+}
+
+test('each handler is back in well under a second', async (t) => {
+  const calls: [string, object][] = [
+    ['qemu-vm-stop', { name: 'web1', how: 'kill', wait_ms: 400 }],
+    ['qemu-vm-start', { name: 'web1' }],
+    ['qemu-vm-limits', { name: 'web1', limits: { iops_read: 100, bandwidth_in: 10_000 } }],
+    ['qemu-vm-stop', { name: 'web1', how: 'quit', wait_ms: 400 }],
+    ['qemu-vm-start', { name: 'web1' }],
+  ];
+  for (const [action, params] of calls) {
+    const { ok, error, starts } = await timed(action, params);
+    t.diagnostic(`${action}: ${starts.toFixed(1)} starts of Node`);
+    assert.ok(ok, `${action}: ${error}`);
+    assert.ok(starts < SECOND, `${action} took ${starts.toFixed(1)} starts of Node`);
+  }
+});
+
+test('hostile requests are refused, soon, and change nothing', async () => {
+  const { pid } = JSON.parse(fs.readFileSync('/var/lib/blockhost-qemu/vms/web1/run.json', 'utf8'));
+  const before = fs.readdirSync('/var/lib/blockhost-qemu', { recursive: true }).sort();
+  const names = [
+    '../web1',
+    '-rf',
+    'web1\n',
+    'web1\0',
+    '',
+    '..',
+    'x'.repeat(65),
+    7,
+    null,
+    ['web1'],
+    {},
+  ];
+  const requests = [
+    'vm-create',
+    'vm-start',
+    'vm-stop',
+    'vm-limits',
+    'vm-remove',
+    'template-publish',
+  ];
+  for (const [i, request] of requests.entries()) {
+    for (const name of names.filter((_, n) => (n + i) % 2 === 0)) {
+      const params = { name, how: 'kill', wait_ms: 0, limits: {}, token: name };
+      const { ok, error, starts } = await timed(`qemu-${request}`, params);
+      assert.equal(ok, false, `${request} ${JSON.stringify(name)}`);
+      assert.ok(error.length > 0 && error.length < 1000 && !error.includes('Traceback'), error);
+      assert.ok(starts < SECOND, `${request} took ${starts.toFixed(1)} starts of Node`);
+    }
+  }
+  for (const params of [
+    { name: 'web1', extra: 1 },
+    { name: 'web1', path: '/etc/passwd' },
+  ])
+    assert.equal((await timed('qemu-vm-start', params)).ok, false);
+  assert.ok(fs.existsSync(`/proc/${pid}`));
+  const after = fs.readdirSync('/var/lib/blockhost-qemu', { recursive: true }).sort();
+  assert.deepEqual(after, before);
+});
+
+test('frames that are torn, huge or no JSON leave the agent as it was', async () => {
+  const good = frame(JSON.stringify({ action: 'qemu-vm-start', params: { name: 'web1' } }));
+  const far = Buffer.alloc(8, 0xff);
+  for (const bytes of [
+    far,
+    frame('{'),
+    frame('[]'),
+    frame('{"action":7}'),
+    frame(Buffer.alloc(64)),
+  ]) {
+    const reply = await exchange(bytes);
+    assert.ok(reply === undefined || !reply.ok);
+  }
+  const reply = await exchange(good);
+  assert.equal(reply?.ok, true, JSON.stringify(reply));
+});
+
+test('a start that is already under way, or done, is answered as such', async () => {
+  const replies = await Promise.all(
+    [1, 2, 3].map(() => callRootAgent('qemu-vm-start', { name: 'web1' })),
+  );
+  for (const reply of replies) assert.equal(reply.ok, true, JSON.stringify(reply));
+});
