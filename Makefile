@@ -1,6 +1,6 @@
 # The front door: everything a user or a maintainer does starts here.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lab lab-shell check fix bench build deb deb-vagrant clean deps
+.PHONY: help demo test test-vagrant lab lab-shell check fix bench build deb deb-vagrant clean deps
 NODE_STAMP := node_modules/.stamp
 
 help: ## this list
@@ -10,9 +10,13 @@ demo: build ## create, use and destroy a real Debian guest, step by step
 	@scripts/install-deps demo
 	@scripts/demo
 
-test: check ## all tests: unit, integration with real QEMU, end to end with a real Debian guest, Vagrant, a real host
-	@scripts/install-deps test vagrant lab
-	@node scripts/test.mjs unit integration e2e vagrant lab
+test: check ## unit tests, integration with real QEMU, end to end with a real Debian guest
+	@scripts/install-deps test
+	@node scripts/test.mjs unit integration e2e
+
+test-vagrant: $(NODE_STAMP) ## the Vagrant provider: rspec, and real Vagrant
+	@scripts/install-deps vagrant
+	@node scripts/test.mjs vagrant
 
 lab: $(NODE_STAMP) ## the tests that need a real host, with systemd and cgroup v2 (docs/lab.md)
 	@scripts/install-deps lab

@@ -31,7 +31,7 @@ test('every verb says in help what it does, in the words of the list, and has it
     const { verb } = await load();
     const command = new Command(name).description(verb.summary);
     verb.declare(command);
-    const page = command.helpInformation();
+    const page = command.helpInformation().replaceAll(/\s+/g, ' ');
     assert.ok(page.includes(verb.summary) && page.includes('Usage:'), name);
     for (const option of command.options) assert.ok(option.description.length > 3, option.flags);
   }
