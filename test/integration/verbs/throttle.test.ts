@@ -245,6 +245,7 @@ for (const [direction, option, kind] of [
       await inBackground(`nc 192.0.2.1 ${port} ${kind === 'sink' ? '</dev/zero' : '>/dev/null'}`);
       await stream.reach(1);
       const first = (stream.points.find(({ at }) => at >= 1)?.bytes ?? 0) * 8;
+      t.diagnostic(`first second of 10 Mbit/s: ${(first / 1e6).toFixed(2)} Mbit`);
       assert.ok(first <= 2 * 10e6, `${first} bits in the first second`);
       // The same connection throughout; a bucket that holds a whole packet, one that does not, and back.
       for (const mbit of [10, 3, 1, 50]) {
@@ -272,17 +273,21 @@ for (const [what, option, command, counter] of [
     'wr_operations',
   ],
 ] as const) {
-  test(`${what} by direct I/O of a guest: 50 and 500 per second`, async (t) => {
-    for (const limit of [50, 500]) {
+  test(`${what} by direct I/O of a guest: 50, 500 and 5000 per second`, async (t) => {
+    for (const limit of [50, 500, 5000]) {
       await throttle(option, String(limit));
-      await inBackground(`sh -c 'echo $$ >/run/loop; while :; do ${command} count=20000; done'`);
+      // One at a time, a guest in emulation does not get to 5000.
+      for (const loop of limit > 1000 ? [1, 2, 3, 4] : [1])
+        await inBackground(
+          `sh -c 'echo $$ >/run/loop${loop}; while :; do ${command} count=20000; done'`,
+        );
       await sleep(1500);
       const found = await perSecond(counter, 6);
       t.diagnostic(`${limit} ${what}/s: ${found.toFixed(1)}`);
       near(found, limit, 0.05);
       const used = await throttle('--verify');
       assert.match(used, new RegExp(`disk ${what}: uses \\d+ operations/s of ${limit} .*: kept`));
-      await ok('guest-exec', 'web1', 'kill $(cat /run/loop); killall dd; true');
+      await ok('guest-exec', 'web1', 'kill $(cat /run/loop*); rm /run/loop*; killall dd; true');
     }
     await throttle('--reset');
   });
