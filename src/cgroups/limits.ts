@@ -7,6 +7,7 @@ export interface CpuLimits {
   weight: number;
 }
 
+/** @returns undefined where the group has no CPU controller, and so no limit. */
 export function readCpuLimits(group: Cgroup): CpuLimits | undefined {
   const [max, weight] = [group.read('cpu.max'), group.read('cpu.weight')];
   if (max === undefined || weight === undefined) return undefined;

@@ -29,9 +29,10 @@ export const cpuLimits: LimitGroup = {
 function readNow({ runner, pid, name, config }: LimitedVm, hint: VmLimits): VmLimits {
   if (runner !== 'systemd') return {};
   const group = Cgroup.of(pid, scopeName(name));
-  const limits = group === undefined ? undefined : readCpuLimits(group);
-  if (limits === undefined)
-    throw new ProvisionerError(`VM ${name}: QEMU has no cgroup of its own with a CPU controller`);
+  if (group === undefined) throw new ProvisionerError(`VM ${name}: QEMU is not in its scope`);
+  const limits = readCpuLimits(group);
+  // The manager takes the controller away from a slice in which nobody has a limit.
+  if (limits === undefined) return {};
   const found: VmLimits = {};
   // Several numbers of shares are one weight.
   const shares = hint.cpu_shares ?? DEFAULT_SHARES;
