@@ -50,7 +50,7 @@ export const DEVICE = {
   balloon: 'balloon0',
 } as const;
 
-/** QEMU's throttle group in front of the VM's disk, there from the start, with or without limits. */
+/** QEMU's throttle group in front of the VM's disks, there from the start, with or without limits. */
 export const THROTTLE_GROUP = 'limits0';
 
 /** Where `query-blockstats` and `block_set_io_throttle` find the disk (QEMU names it by its qdev path). */

@@ -6,12 +6,15 @@ import { KeptFile } from '../host/kept-file.ts';
 /** The only files this program reads of a cgroup, whatever it is asked for (cgroup-v2.rst of the kernel). */
 export type CgroupFile =
   | 'cpu.stat'
+  | 'cpu.max'
+  | 'cpu.weight'
   | 'cpu.pressure'
   | 'memory.current'
   | 'memory.events'
   | 'memory.stat'
   | 'memory.pressure'
   | 'io.stat'
+  | 'io.max'
   | 'io.pressure'
   | 'pids.current';
 

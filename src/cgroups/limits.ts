@@ -1,4 +1,26 @@
-/** Limits of a cgroup v2 as its files say (cgroup-v2.rst of the kernel). */
+import type { Cgroup } from './group.ts';
+
+export interface CpuLimits {
+  /** CPUs' worth of time; undefined is no limit. */
+  cpus: number | undefined;
+  /** 1 to 10000, against its siblings; 100 by default. */
+  weight: number;
+}
+
+/** @returns undefined where the group has no CPU controller, and so no limit. */
+export function readCpuLimits(group: Cgroup): CpuLimits | undefined {
+  const [max, weight] = [group.read('cpu.max'), group.read('cpu.weight')];
+  if (max === undefined || weight === undefined) return undefined;
+  return { cpus: parseCpuMax(max), weight: Number.parseInt(weight, 10) };
+}
+
+/** cpu.max: quota and period in µs (cgroup-v2.rst of the kernel). */
+export function parseCpuMax(text: string): number | undefined {
+  const [quota, period] = text.trim().split(' ');
+  return quota === 'max' ? undefined : Number(quota) / Number(period);
+}
+
+/** Per second; undefined is no limit. */
 export interface IoMax {
   rbps?: number | undefined;
   wbps?: number | undefined;
@@ -6,13 +28,13 @@ export interface IoMax {
   wiops?: number | undefined;
 }
 
-/** cpu.max: quota and period in µs. @returns CPUs' worth of time, undefined for `max`. */
-export function parseCpuMax(text: string): number | undefined {
-  const [quota, period] = text.trim().split(' ');
-  return quota === 'max' ? undefined : Number(quota) / Number(period);
+/** Keyed by the device's numbers, `8:0`. */
+export function readIoMax(group: Cgroup): Map<string, IoMax> | undefined {
+  const text = group.read('io.max');
+  return text === undefined ? undefined : parseIoMax(text);
 }
 
-/** io.max, a line per device: `8:0 rbps=max wbps=1000 riops=max wiops=max`. Keyed by `8:0`. */
+/** io.max, a line per device: `8:0 rbps=max wbps=1000 riops=max wiops=max`. */
 export function parseIoMax(text: string): Map<string, IoMax> {
   const devices = new Map<string, IoMax>();
   for (const line of text.split('\n')) {

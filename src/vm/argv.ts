@@ -147,24 +147,18 @@ function disk({ disk: { file, backing, aio, direct } }: QemuLaunch): string[][] 
     }),
     blockdev({
       driver: 'qcow2',
-      'node-name': 'disk',
+      'node-name': 'disk-image',
       file: 'disk-file',
       backing: 'template',
       discard: 'unmap',
       'detect-zeroes': 'unmap',
       cache,
     }),
-    // Limits are set and changed in the group while QEMU runs; without any it costs nothing.
     ['-object', `throttle-group,id=${THROTTLE_GROUP}`],
-    blockdev({
-      driver: 'throttle',
-      'node-name': 'disk-throttled',
-      'throttle-group': THROTTLE_GROUP,
-      file: 'disk',
-    }),
+    throttled('disk', 'disk-image'),
     [
       '-device',
-      `virtio-blk-pci,id=${DEVICE.disk},drive=disk-throttled,iothread=io0,bootindex=1,write-cache=on,discard=on,serial=disk`,
+      `virtio-blk-pci,id=${DEVICE.disk},drive=disk,iothread=io0,bootindex=1,write-cache=on,discard=on,serial=disk`,
     ],
   ];
 }
@@ -221,15 +215,29 @@ function extraDisk(
     }),
     blockdev({
       driver: 'qcow2',
-      'node-name': id,
+      'node-name': `${id}-image`,
       file: `${id}-file`,
       backing: null,
       discard: 'unmap',
       'detect-zeroes': 'unmap',
       cache,
     }),
+    throttled(id, `${id}-image`),
     ['-device', `virtio-blk-pci,id=${id},drive=${id},iothread=io0,discard=on,serial=${id}`],
   ];
+}
+
+/**
+ * What a device sees of an image: all disks of a VM draw on one group. Limits are set and changed in the group while
+ * QEMU runs; without any it costs nothing.
+ */
+function throttled(name: string, image: string): string[] {
+  return blockdev({
+    driver: 'throttle',
+    'node-name': name,
+    'throttle-group': THROTTLE_GROUP,
+    file: image,
+  });
 }
 
 function blockdev(node: Record<string, unknown>): string[] {

@@ -27,6 +27,14 @@ const up = (name: string): Promise<string> =>
     LONG,
   );
 
+const LIMITS = { cpu_shares: 2048, bandwidth_out: 50_000, iops_write: 5000 };
+
+/** Reads back from kernel and QEMU. */
+async function assertLimited(name: string): Promise<void> {
+  const shown = JSON.parse(await host.sh(`blockhost-vm-throttle ${name} --show --json`));
+  assert.deepEqual([shown.requested, shown.in_force], [LIMITS, LIMITS]);
+}
+
 before(async () => {
   fs.copyFileSync(await tinyGuest(), path.join(host.share, 'guest.qcow2'));
   await host.sh(`
@@ -41,6 +49,9 @@ YAML
       `blockhost-vm-create ${name} --image /srv/guest.qcow2 --memory 96 --disk 1 --apply`,
       LONG,
     );
+  const options = '--cpu-shares 2048 --bandwidth-out 50000 --iops-write 5000';
+  await host.sh(`blockhost-vm-throttle web1 ${options}`);
+  await assertLimited('web1');
 });
 
 test('an orderly reboot: guests are powered off before their scopes go, and are back afterwards', async () => {
@@ -56,6 +67,7 @@ test('an orderly reboot: guests are powered off before their scopes go, and are 
     await up(name);
     assert.equal(await status(name), 'active');
   }
+  await assertLimited('web1');
   assert.match(await host.sh("blockhost-vm-guest-exec web1 'cat /data/last-act'"), /\d{4}/);
 });
 
@@ -65,6 +77,7 @@ test('a power cut: nothing stale confuses a verb, and the VMs are back', async (
   await host.switchOn();
   await up('web1');
   assert.equal(await status('web1'), 'active');
+  await assertLimited('web1');
   const pid = (await host.sh('cat /run/blockhost-qemu/web1/qemu.pid')).trim();
   assert.match(await host.sh(`cat /proc/${pid}/comm`), /qemu-system/);
   assert.match(await host.sh('blockhost-vm-stop web1', LONG), /the guest powered down/);

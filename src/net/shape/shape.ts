@@ -8,6 +8,7 @@ import { bytesPerSecond, ifbName, type Shape, type ShapeInForce, shapePlan } fro
 /** Makes the wanted limits hold for a tap, and looks whether they do. @throws ProvisionerError in words. */
 export async function applyShape(tap: string, wanted: Shape): Promise<void> {
   const plan = shapePlan(tap, wanted, await readShape(tap));
+  if (plan.make.length > 0) await loadIfb();
   await explained('the kernel has no ifb device', () => applyIp(plan.make));
   if (plan.tc.length > 0) {
     const input = plan.tc.map((line) => `${line}\n`).join('');
@@ -60,6 +61,16 @@ export async function pruneShapes(): Promise<string[]> {
     .filter((name) => /^ifb\d+i0$/.test(name) && !exists(name.replace(/^ifb/, 'tap')));
   for (const name of stale) await remove(name);
   return stale.sort();
+}
+
+/** Loaded by the kernel itself, the module would bring two devices along that nobody asked for. */
+async function loadIfb(): Promise<void> {
+  if (fs.existsSync('/sys/module/ifb')) return;
+  try {
+    await run('modprobe', ['--quiet', 'ifb', 'numifbs=0']);
+  } catch {
+    // Built in, or not there at all: making the device tells.
+  }
 }
 
 async function remove(device: string): Promise<void> {

@@ -1,6 +1,5 @@
-import * as fs from 'node:fs';
-import * as path from 'node:path';
-import { parseCpuMax } from '../../cgroups/limits.ts';
+import { Cgroup } from '../../cgroups/group.ts';
+import { readCpuLimits } from '../../cgroups/limits.ts';
 import { ProvisionerError } from '../../errors.ts';
 import type { VmLimits } from '../../store/vm-limits.ts';
 import { cpuProperties, cpuWeight, setProperties } from '../../systemd/limit-properties.ts';
@@ -24,23 +23,22 @@ export const cpuLimits: LimitGroup = {
     await setProperties(scopeName(name), properties);
   },
 
-  async read(vm, hint) {
-    if (vm.runner !== 'systemd') return {};
-    const found: VmLimits = {};
-    const weight = Number(read(vm, 'cpu.weight').trim());
-    const shares = hint.cpu_shares ?? DEFAULT_SHARES;
-    const wanted = weight === cpuWeight(shares) ? shares : Math.round((weight * 1024) / 100);
-    if (wanted !== DEFAULT_SHARES) found.cpu_shares = wanted;
-    const cpus = parseCpuMax(read(vm, 'cpu.max'));
-    if (cpus !== undefined) found.cpu_quota = Math.round((cpus * 100) / vm.config.vcpus);
-    return await Promise.resolve(found);
-  },
+  read: (vm, hint) => Promise.resolve(readNow(vm, hint)),
 };
 
-/** In cgroup v2 a process is in one cgroup: that of its scope. */
-function read({ name, pid }: LimitedVm, file: string): string {
-  const inside = /^0::(.*)$/m.exec(fs.readFileSync(`/proc/${pid}/cgroup`, 'utf8'))?.[1];
-  if (inside === undefined || path.basename(inside) !== scopeName(name))
-    throw new ProvisionerError(`VM ${name}: QEMU is not in its scope, but in ${inside ?? 'none'}`);
-  return fs.readFileSync(path.join('/sys/fs/cgroup', inside, file), 'utf8');
+function readNow({ runner, pid, name, config }: LimitedVm, hint: VmLimits): VmLimits {
+  if (runner !== 'systemd') return {};
+  const group = Cgroup.of(pid, scopeName(name));
+  if (group === undefined) throw new ProvisionerError(`VM ${name}: QEMU is not in its scope`);
+  const limits = readCpuLimits(group);
+  // The manager takes the controller away from a slice in which nobody has a limit.
+  if (limits === undefined) return {};
+  const found: VmLimits = {};
+  // Several numbers of shares are one weight.
+  const shares = hint.cpu_shares ?? DEFAULT_SHARES;
+  const told =
+    limits.weight === cpuWeight(shares) ? shares : Math.round((limits.weight * 1024) / 100);
+  if (told !== DEFAULT_SHARES) found.cpu_shares = told;
+  if (limits.cpus !== undefined) found.cpu_quota = Math.round((limits.cpus * 100) / config.vcpus);
+  return found;
 }

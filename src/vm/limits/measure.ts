@@ -3,7 +3,7 @@ import { readProcessStat, TICKS_PER_SECOND } from '../../host/process.ts';
 import { monotonicMs, sleep } from '../../host/time.ts';
 import { ifbName } from '../../net/shape/plan.ts';
 import { LIMIT_KEYS, type LimitKey, type VmLimits } from '../../store/vm-limits.ts';
-import { DISK_QDEV } from '../../types.ts';
+import { DEVICE } from '../../types.ts';
 import type { LimitedVm } from './group.ts';
 
 export interface Measured {
@@ -37,6 +37,8 @@ export async function measure(
   });
 }
 
+const SEED_QDEV = `/machine/peripheral/${DEVICE.seed}/virtio-backend`;
+
 interface Counters {
   at: number;
   /** In the limit's unit times seconds. */
@@ -45,14 +47,16 @@ interface Counters {
 
 async function counters(vm: LimitedVm): Promise<Counters> {
   const disks = await vm.qmp.execute('query-blockstats');
-  const disk = disks.find(({ qdev }) => qdev === DISK_QDEV)?.stats;
-  const used: Counters['used'] = {};
-  if (disk !== undefined) {
-    used.iops_read = disk.rd_operations;
-    used.iops_write = disk.wr_operations;
-    used.bps_read = disk.rd_bytes;
-    used.bps_write = disk.wr_bytes;
-  }
+  // All but the seed draw on one group.
+  const limited = disks.filter(({ qdev }) => qdev !== undefined && qdev !== SEED_QDEV);
+  const sum = (key: 'rd_operations' | 'wr_operations' | 'rd_bytes' | 'wr_bytes'): number =>
+    limited.reduce((total, { stats }) => total + stats[key], 0);
+  const used: Counters['used'] = {
+    iops_read: sum('rd_operations'),
+    iops_write: sum('wr_operations'),
+    bps_read: sum('rd_bytes'),
+    bps_write: sum('wr_bytes'),
+  };
   const ticks = readProcessStat(vm.pid)?.cpuTicks;
   if (ticks !== undefined) used.cpu_quota = ((ticks / TICKS_PER_SECOND) * 100) / vm.config.vcpus;
   if (vm.config.network.mode === 'bridge') {

@@ -237,22 +237,25 @@ for (const [direction, option, kind] of [
   ['from the guest', '--bandwidth-out', 'sink'],
   ['to the guest', '--bandwidth-in', 'source'],
 ] as const) {
-  test(`bandwidth ${direction}: what was asked, no burst at first, changed without a break`, async () => {
+  test(`bandwidth ${direction}: what was asked, no burst at first, changed without a break`, async (t) => {
     const port = kind === 'sink' ? 5001 : 5002;
     await throttle(option, '10000');
     const stream = await Stream.listen(namespace, kind, port);
     try {
       await inBackground(`nc 192.0.2.1 ${port} ${kind === 'sink' ? '</dev/zero' : '>/dev/null'}`);
-      await stream.reach(10);
-      near(stream.rate(2, 10) / 1e6, 10 * PAYLOAD, 0.05);
+      await stream.reach(1);
       const first = (stream.points.find(({ at }) => at >= 1)?.bytes ?? 0) * 8;
+      t.diagnostic(`first second of 10 Mbit/s: ${(first / 1e6).toFixed(2)} Mbit`);
       assert.ok(first <= 2 * 10e6, `${first} bits in the first second`);
-      // To a bucket that holds a whole packet still, and to one that does not.
-      for (const mbit of [3, 1]) {
+      // The same connection throughout; a bucket that holds a whole packet, one that does not, and back.
+      for (const mbit of [10, 3, 1, 50]) {
         await throttle(option, String(mbit * 1000));
         const changed = stream.now;
-        await stream.reach(changed + 9);
-        near(stream.rate(changed + 3, changed + 9) / 1e6, mbit * PAYLOAD, 0.08);
+        await stream.reach(changed + 11);
+        const found = stream.rate(changed + 3, changed + 11) / 1e6;
+        const share = (100 * found) / (mbit * PAYLOAD);
+        t.diagnostic(`${mbit} Mbit/s: ${found.toFixed(3)} of payload, ${share.toFixed(1)} %`);
+        near(found, mbit * PAYLOAD, 0.05);
       }
     } finally {
       stream.close();
@@ -270,15 +273,21 @@ for (const [what, option, command, counter] of [
     'wr_operations',
   ],
 ] as const) {
-  test(`${what} by direct I/O of a guest: 50 and 300 per second`, async () => {
-    for (const limit of [50, 300]) {
+  test(`${what} by direct I/O of a guest: 50, 500 and 5000 per second`, async (t) => {
+    for (const limit of [50, 500, 5000]) {
       await throttle(option, String(limit));
-      await inBackground(`sh -c 'echo $$ >/run/loop; while :; do ${command} count=20000; done'`);
+      // One at a time, a guest in emulation does not get to 5000.
+      for (const loop of limit > 1000 ? [1, 2, 3, 4] : [1])
+        await inBackground(
+          `sh -c 'echo $$ >/run/loop${loop}; while :; do ${command} count=20000; done'`,
+        );
       await sleep(1500);
-      near(await perSecond(counter, 6), limit, 0.05);
+      const found = await perSecond(counter, 6);
+      t.diagnostic(`${limit} ${what}/s: ${found.toFixed(1)}`);
+      near(found, limit, 0.05);
       const used = await throttle('--verify');
       assert.match(used, new RegExp(`disk ${what}: uses \\d+ operations/s of ${limit} .*: kept`));
-      await ok('guest-exec', 'web1', 'kill $(cat /run/loop); killall dd; true');
+      await ok('guest-exec', 'web1', 'kill $(cat /run/loop*); rm /run/loop*; killall dd; true');
     }
     await throttle('--reset');
   });
