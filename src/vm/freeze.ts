@@ -41,7 +41,7 @@ async function openAgent(host: Host, name: VmName): Promise<AgentClient | undefi
   const files = host.paths.vm(name);
   try {
     const able = await withQmp(
-      files.stat,
+      files.probe,
       async (qmp) => (await qmp.execute('query-status')).running && (await isAgentOpen(qmp)),
       { deadlineMs: 2000, signal: host.signal },
     );
