@@ -19,7 +19,7 @@ test-vagrant: $(NODE_STAMP) ## the Vagrant provider: rspec, and real Vagrant
 	@node scripts/test.mjs vagrant
 
 lab: $(NODE_STAMP) ## the tests that need a real host, with systemd and cgroup v2 (docs/lab.md)
-	@scripts/install-deps lab
+	@scripts/install-deps lab deb
 	@node scripts/test.mjs lab
 
 lab-shell: build ## a root shell in a throw-away real host

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
@@ -28,24 +28,32 @@ test('two hosts do not know of each other', async () => {
   assert.equal(await two.sh('echo on'), 'on');
 });
 
-test('a test process that is killed leaves no process and no file of its host', async () => {
-  const self = fileURLToPath(import.meta.url);
-  const env = { ...process.env, LAB_VICTIM: '1' };
-  const child = spawn(process.execPath, [self], { stdio: ['ignore', 'pipe', 'inherit'], env });
+for (const [who, ...before] of [
+  ['a test process'],
+  ['the runner of a test process', 'sh', '-c', '"$@"; exit $?', 'sh'],
+]) {
+  test(`${who} that is killed leaves no process and no file of a host`, async () => {
+    const self = fileURLToPath(import.meta.url);
+    const [command = '', ...args] = [...before, process.execPath, self];
+    const env = { ...process.env, LAB_VICTIM: '1' };
+    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'], env });
+    const directory = path.dirname(await shareOf(child));
+    assert.notEqual(processesAbout(directory).length, 0);
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    const gone = (): true | undefined =>
+      processesAbout(directory).length === 0 && !fs.existsSync(directory) ? true : undefined;
+    assert.ok(await poll(gone, { deadlineMs: 30_000, everyMs: 50 }), 'something is left');
+  });
+}
+
+async function shareOf(child: ChildProcess): Promise<string> {
   let said = '';
-  child.stdout.on('data', (text) => {
+  child.stdout?.on('data', (text) => {
     said += text;
   });
-  const share = await poll(() => /^share (\S+)$/m.exec(said)?.[1], {
-    deadlineMs: 200_000,
-    everyMs: 50,
-  });
+  const wait = { deadlineMs: 200_000, everyMs: 50 };
+  const share = await poll(() => /^share (\S+)$/m.exec(said)?.[1], wait);
   if (share === undefined) throw new Error(`the host does not come up: ${said}`);
-  const directory = path.dirname(share);
-  assert.notEqual(processesAbout(directory).length, 0);
-  child.kill('SIGKILL');
-  await once(child, 'exit');
-  const gone = (): true | undefined =>
-    processesAbout(directory).length === 0 && !fs.existsSync(directory) ? true : undefined;
-  assert.ok(await poll(gone, { deadlineMs: 30_000, everyMs: 50 }), 'something is left');
-});
+  return share;
+}

@@ -23,6 +23,7 @@ import { projectRoot } from '../../support/program.ts';
 import { tinyGuest } from '../../support/tiny-guest/build.ts';
 import { Channel, type ExecOptions, type ExecResult, type Stdin } from './channel.ts';
 import { type Cpu, takeCpu } from './cpu.ts';
+import { followParent } from './follow-parent.ts';
 import { labCache, labImage } from './image.ts';
 import { installPackage, installProgram, PROJECT } from './install-program.ts';
 import { preload } from './preload.ts';
@@ -83,6 +84,7 @@ export class LabHost {
   }
 
   static async boot(scope: Scope, options: BootOptions = {}): Promise<LabHost> {
+    followParent();
     const guest = await tinyGuest();
     const image = await labImage();
     const library = await preload(labCache());
