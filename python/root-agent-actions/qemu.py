@@ -47,7 +47,8 @@ def _pass_on(request, params):
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise RuntimeError(f"qemu-{request} took longer than {TIME_LIMIT} s") from None
+        error = f"qemu-{request} took longer than {TIME_LIMIT} s"
+        return {"ok": False, "error": error, "kind": "lost"}
     return _reply_of(request, done)
 
 

@@ -89,7 +89,7 @@ export async function loadConfig(
   const { settings, given } = await readSettings(env);
   const role = chooseRole({
     setting: setting ?? settings.root,
-    ownFolder: env.BLOCKHOST_QEMU_STATE_DIR !== undefined || settings.state_dir !== undefined,
+    ownFolder: env.BLOCKHOST_QEMU_STATE_DIR !== undefined,
     agentSocket: settings.root_agent_socket,
     blockhostState: path.dirname(settings.front_dir),
     user: settings.front_user,

@@ -99,7 +99,8 @@ function flock(fd: number, { waitMs, signal }: LockOptions): Promise<boolean> {
 }
 
 function busy(file: string, options: LockOptions): BusyError {
-  const holder = (readFileIfExists(file) ?? '').trim();
+  // Who can take the lock can also write to its file: only what a holder of ours writes is repeated.
+  const holder = /^[\w .()-]{1,100}$/.exec((readFileIfExists(file) ?? '').trim())?.[0] ?? '';
   return new BusyError(
     `${options.what} is in use by ${holder === '' ? 'another command' : holder}`,
     {

@@ -83,7 +83,7 @@ export class Paths {
   }
   /** Held by the root side while it works on a request: its caller may be gone, and another one come. */
   rootLock(name: VmName): string {
-    return path.join(this.state, 'locks', `${name}.root.lock`);
+    return path.join(this.state, 'locks', `.root-${name}.lock`);
   }
   get journals(): string {
     return path.join(this.front, 'journal');

@@ -1,4 +1,5 @@
 import * as fs from 'node:fs';
+import { InputError } from '../errors.ts';
 import { type Account, findAccount } from './accounts.ts';
 
 /**
@@ -23,10 +24,21 @@ export interface RoleFacts {
 export function chooseRole(facts: RoleFacts, uid = process.getuid?.() ?? 0): Role {
   const { setting, ownFolder, agentSocket, blockhostState, user } = facts;
   if (setting === 'own' || (setting === 'auto' && ownFolder)) return { kind: 'own' };
-  if (uid !== 0) {
-    return setting === 'agent' || fs.existsSync(agentSocket) ? { kind: 'agent' } : { kind: 'own' };
-  }
   const account = findAccount(user);
   const isBlockhost = account !== undefined && fs.existsSync(blockhostState);
-  return isBlockhost && setting !== 'agent' ? { kind: 'split', account } : { kind: 'own' };
+  if (setting === 'split' && uid === 0 && account === undefined) {
+    throw new InputError(`root is set to split, but there is no user ${user}`, {
+      hint: 'name another front_user, or set root to auto',
+    });
+  }
+  if (uid !== 0) {
+    // BlockHost's user has no VMs of its own, also while the agent is away for a moment.
+    const theirs = isBlockhost && uid === account.uid;
+    return setting === 'agent' || theirs || fs.existsSync(agentSocket)
+      ? { kind: 'agent' }
+      : { kind: 'own' };
+  }
+  return account !== undefined && (isBlockhost || setting === 'split') && setting !== 'agent'
+    ? { kind: 'split', account }
+    : { kind: 'own' };
 }

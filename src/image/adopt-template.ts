@@ -5,6 +5,7 @@ import { pipeline } from 'node:stream/promises';
 import { InputError, messageOf } from '../errors.ts';
 import { openWithoutLinks } from '../host/open-beneath.ts';
 import type { Paths } from '../host/paths.ts';
+import { GiB } from '../types.ts';
 import { probeImage } from './image-probe.ts';
 import { imageInfo } from './qcow2.ts';
 import { withStaging } from './staging.ts';
@@ -42,13 +43,29 @@ async function copy(from: string, to: string, signal: AbortSignal | undefined): 
   } catch (cause) {
     throw new InputError(`${from} cannot be read: ${messageOf(cause)}`, { cause });
   }
-  const source = fs.createReadStream(from, { fd, highWaterMark: 1024 * 1024 });
-  if (!fs.fstatSync(fd).isFile()) {
-    source.destroy();
-    throw new InputError(`${from} is not a regular file`);
+  const stat = fs.fstatSync(fd);
+  const wrong = wrongWith(stat, to);
+  if (wrong !== undefined) {
+    fs.closeSync(fd);
+    throw new InputError(`${from} ${wrong}`);
   }
+  const source = fs.createReadStream(from, { fd, highWaterMark: 1024 * 1024, end: stat.size });
   const hash = createHash('sha256');
   source.on('data', (chunk) => hash.update(chunk));
   await pipeline(source, fs.createWriteStream(to, { flags: 'wx', mode: 0o600 }), { signal });
   return hash.digest('hex');
+}
+
+/** Larger images than anybody means, and copies that would fill the disk of every VM. */
+const MAX_BYTES = 64 * GiB;
+const SPARE_BYTES = GiB;
+
+function wrongWith(stat: fs.Stats, to: string): string | undefined {
+  if (!stat.isFile()) return 'is not a regular file';
+  // A second name may be a file of somebody else's, whom its maker cannot read.
+  if (stat.nlink !== 1) return 'has more than one name';
+  if (stat.size > MAX_BYTES) return `is larger than ${MAX_BYTES / GiB} GB`;
+  const { bavail, bsize } = fs.statfsSync(path.dirname(to));
+  if (bavail * bsize < stat.size + SPARE_BYTES) return 'is larger than the room that is left';
+  return undefined;
 }

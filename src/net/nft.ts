@@ -11,16 +11,18 @@ export async function applyNft(plan: string): Promise<void> {
   }
 }
 
-/** A table as nft's JSON; undefined when there is none. */
+/** A table as nft's JSON; undefined when there is none, or nothing that could hold one. */
 export async function listTable(family: string, table: string): Promise<string | undefined> {
   try {
     return (await run('nft', ['-j', 'list', 'table', family, table])).stdout;
   } catch (error) {
-    if (error instanceof ExecError && /No such file or directory/.test(error.stderr))
+    if (error instanceof ExecError && (error.missing || NO_TABLE.test(error.stderr)))
       return undefined;
     throw explained(error);
   }
 }
+
+const NO_TABLE = /No such file or directory|not supported/;
 
 function explained(error: unknown): unknown {
   if (!(error instanceof ExecError)) return error;

@@ -27,7 +27,8 @@ export function assertBridge(bridge: string): void {
 /** ip(8) batch lines that make a tap and plug it into the bridge as an isolated port. */
 export function tapPlan(tap: string, bridge: string): string[] {
   return [
-    `tuntap add dev ${tap} mode tap vnet_hdr`,
+    // Nobody but root can open it before QEMU has it.
+    `tuntap add dev ${tap} mode tap vnet_hdr user 0`,
     // The host itself has no business on this link: no link-local address of its own.
     `link set dev ${tap} addrgenmode none`,
     `link set dev ${tap} master ${bridge}`,
@@ -41,13 +42,23 @@ export function tapPlan(tap: string, bridge: string): string[] {
  * interrupted start is replaced.
  */
 export async function createTap(tap: string, bridge: string): Promise<void> {
+  await assertTapFree(tap);
+  await applyIp(tapPlan(tap, bridge));
+}
+
+/** Removes a tap that an interrupted start has left. @throws ProvisionerError when one serves another program. */
+export async function assertTapFree(tap: string): Promise<void> {
   await removeTap(tap);
   if (tapState(tap) === 'in use') {
     throw new ProvisionerError(`the network device ${tap} is in use by another program`, {
       hint: 'another state directory on this host has a VM of the same number; destroy one of the two',
     });
   }
-  await applyIp(tapPlan(tap, bridge));
+}
+
+/** Whether there is a tap of that name, whoever has it. */
+export function tapExists(tap: string): boolean {
+  return tapState(tap) !== 'absent';
 }
 
 /** Removes a tap that no QEMU has taken over; a tap that one has goes with its QEMU. */

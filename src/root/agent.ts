@@ -1,6 +1,7 @@
 import * as net from 'node:net';
 import { errnoOf, messageOf, ProvisionerError } from '../errors.ts';
 import { poll } from '../host/time.ts';
+import { RootLostError } from '../vm/root-side.ts';
 import type { Transport } from './remote.ts';
 
 /** What a handler may take at the very most; a busy agent works on other clients' requests before. */
@@ -49,14 +50,19 @@ function exchange(socketPath: string, message: unknown): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const socket = net.createConnection({ path: socketPath });
     const hint = 'see systemctl status blockhost-root-agent';
+    let sent = false;
     const fail = (why: string, cause?: unknown): void => {
       socket.destroy();
-      const Failure = isAbsence(cause) ? AbsentError : ProvisionerError;
+      // One that was heard may have done its work.
+      const Failure = sent ? RootLostError : isAbsence(cause) ? AbsentError : ProvisionerError;
       reject(new Failure(`the root agent ${why}`, { hint, cause }));
     };
     socket.setTimeout(DEADLINE_MS, () => fail(`did not answer within ${DEADLINE_MS / 1000} s`));
     socket.once('error', (error) => fail(reasonOf(error, socketPath), error));
-    socket.once('connect', () => socket.write(frame(message)));
+    socket.once('connect', () => {
+      sent = true;
+      socket.write(frame(message));
+    });
     let received = Buffer.alloc(0);
     socket.on('data', (bytes) => {
       received = Buffer.concat([received, bytes]);

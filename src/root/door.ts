@@ -1,10 +1,8 @@
-import * as fs from 'node:fs';
 import * as z from 'zod/mini';
 import { BusyError, InputError, messageOf, NotFoundError, ProvisionerError } from '../errors.ts';
 import { explainAccess } from '../host/config.ts';
-import { lockFile } from '../host/lock.ts';
 import { describeMismatch } from '../host/mismatch.ts';
-import { quote, type VmName } from '../types.ts';
+import { quote } from '../types.ts';
 import { createFiles } from '../vm/create-files.ts';
 import type { RootContext } from '../vm/host.ts';
 import { limitRun } from '../vm/limits/limit-run.ts';
@@ -21,9 +19,7 @@ import {
   type RequestName,
   type Result,
 } from './requests.ts';
-
-/** Whoever waits behind a door holds others up: another request for the same VM gets this long. */
-const TURN_MS = 400;
+import { inTurn } from './turn.ts';
 
 /**
  * Answers one request of the unprivileged side. Never throws: a bad request, like a failure, is a reply.
@@ -72,28 +68,6 @@ async function perform(context: RootContext, name: string, text: string): Promis
   const handle = HANDLERS[name] as (context: RootContext, params: unknown) => unknown;
   const work = async (): Promise<unknown> => await handle(context, result.data);
   return 'name' in result.data ? await inTurn(context, name, result.data.name, work) : await work();
-}
-
-/** One request at a time for each VM. The lock of a VM that is not there afterwards would be a leftover. */
-async function inTurn<T>(
-  context: RootContext,
-  request: string,
-  name: VmName,
-  work: () => Promise<T>,
-): Promise<T> {
-  const { paths, signal } = context;
-  const lock = await lockFile(paths.rootLock(name), {
-    what: `VM ${name}`,
-    holder: `the root side (${request})`,
-    waitMs: TURN_MS,
-    signal,
-  });
-  try {
-    return await work();
-  } finally {
-    if (fs.existsSync(paths.vm(name).directory)) lock.release();
-    else lock.remove();
-  }
 }
 
 function parse(name: string, text: string): unknown {

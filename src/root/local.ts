@@ -1,19 +1,27 @@
 import { publisherOf } from '../image/template-store.ts';
+import type { VmName } from '../types.ts';
 import { createFiles } from '../vm/create-files.ts';
 import type { RootContext } from '../vm/host.ts';
 import { limitRun } from '../vm/limits/limit-run.ts';
 import { endRun, removeFiles } from '../vm/remove.ts';
 import type { RootSide } from '../vm/root-side.ts';
 import { startRun } from '../vm/start-run.ts';
+import { inTurn } from './turn.ts';
 
 /** The root side in this process: for root itself, and for VMs that belong to whoever runs the command. */
 export function localRoot(context: RootContext): RootSide {
+  const turn = <P extends { name: VmName }, R>(
+    request: string,
+    work: (context: RootContext, params: P) => Promise<R>,
+  ): ((params: P) => Promise<R>) => {
+    return (params) => inTurn(context, request, params.name, () => work(context, params));
+  };
   return {
-    createFiles: (request) => createFiles(context, request),
-    start: (request) => startRun(context, request),
-    end: (request) => endRun(context, request),
-    remove: (request) => removeFiles(context, request),
-    limit: (request) => limitRun(context, request),
+    createFiles: turn('create', createFiles),
+    start: turn('start', startRun),
+    end: turn('end', endRun),
+    remove: turn('remove', removeFiles),
+    limit: turn('limit', limitRun),
     publish: publisherOf(context.paths),
   };
 }

@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import * as z from 'zod/mini';
-import { messageOf, ProvisionerError } from '../errors.ts';
+import { BusyError, messageOf, ProvisionerError } from '../errors.ts';
 import { letRun } from '../host/exec.ts';
 import { ensureDirectory, writeFileAtomic } from '../host/files.ts';
 import type { Paths } from '../host/paths.ts';
@@ -32,6 +32,7 @@ export function askPublish(context: RootContext, request: PublishTemplate): Publ
   const job = readValidated(file, Job);
   if (job === undefined) {
     ensureDirectory(path.dirname(file), 0o700);
+    assertNoOther(path.dirname(file));
     write(file, { request });
     void letRun(process.execPath, [program(), 'root', '--publish', request.token]);
     return { state: 'running' };
@@ -64,6 +65,20 @@ export async function workPublish(context: RootContext, token: string): Promise<
     write(file, { request: job.request, error: messageOf(error) });
   }
 }
+
+/** Each copies an image: one at a time. What nobody has asked after for a day is forgotten. */
+function assertNoOther(directory: string): void {
+  for (const name of fs.readdirSync(directory)) {
+    const file = path.join(directory, name);
+    const job = readValidated(file, Job);
+    if (job === undefined) continue;
+    const ended = job.published !== undefined || job.error !== undefined || !isAlive(file, job);
+    if (!ended) throw new BusyError('another template is being published');
+    if (Date.now() - fs.statSync(file).mtimeMs > DAY_MS) fs.rmSync(file);
+  }
+}
+
+const DAY_MS = 86_400_000;
 
 /** A job that nobody works on yet was begun a moment ago, or its worker never came to life. */
 const BEGIN_MS = 30_000;

@@ -5,7 +5,7 @@ import { describeMismatch } from '../host/mismatch.ts';
 import { monotonicMs, sleep } from '../host/time.ts';
 import { findTemplate } from '../image/template-store.ts';
 import type { RootContext } from '../vm/host.ts';
-import type { RootSide } from '../vm/root-side.ts';
+import { RootLostError, type RootSide } from '../vm/root-side.ts';
 import { UndoError } from '../vm/steps.ts';
 import {
   type Params,
@@ -102,6 +102,8 @@ function errorOf({ error, hint, detail, kind }: Refusal): ProvisionerError {
   switch (kind) {
     case 'undo':
       return new UndoError(error, options);
+    case 'lost':
+      return new RootLostError(error, options);
     case 'busy':
       return new BusyError(error, options);
     case 'not-found':

@@ -41,7 +41,7 @@ export const Reply = z.discriminatedUnion('ok', [
     error: z.string(),
     hint: z.optional(z.string()),
     detail: z.optional(z.string()),
-    kind: z.optional(z.enum(['input', 'not-found', 'busy', 'undo', 'failed'])),
+    kind: z.optional(z.enum(['input', 'not-found', 'busy', 'undo', 'lost', 'failed'])),
   }),
 ]);
 export type Reply = z.infer<typeof Reply>;

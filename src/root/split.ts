@@ -2,13 +2,14 @@ import { spawn } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as readline from 'node:readline';
 import * as z from 'zod/mini';
-import { ProvisionerError } from '../errors.ts';
 import { type Account, groupsOf } from '../host/accounts.ts';
 import type { RootContext } from '../vm/host.ts';
+import { RootLostError } from '../vm/root-side.ts';
 import { answer } from './door.ts';
 import type { Transport } from './remote.ts';
 
-const Line = z.strictObject({ request: z.string(), params: z.unknown() });
+const Line = z.strictObject({ id: z.int(), request: z.string(), params: z.unknown() });
+const Answer = z.strictObject({ id: z.int(), reply: z.unknown() });
 
 /**
  * Leaves a root side behind, as a child that answers on a pipe, and turns this process into the account for
@@ -20,20 +21,36 @@ export function splitOff(account: Account, user: string): Transport {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   dropTo(account, user);
-  child.unref();
-  for (const stream of [child.stdin, child.stdout]) unref(stream);
-  const lines = readline.createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  child.stdin.on('error', () => undefined);
-  return async (request, params) => {
-    child.ref();
-    ref(child.stdout);
-    child.stdin.write(`${JSON.stringify({ request, params })}\n`);
-    const { value, done } = await lines.next();
-    child.unref();
-    unref(child.stdout);
-    if (done === true) throw new ProvisionerError('the root side of this command has ended');
-    return JSON.parse(value) as unknown;
+  const waiting = new Map<number, Waiting>();
+  let lastId = 0;
+  // While nobody waits for an answer the child keeps nobody from ending.
+  const hold = (): void => {
+    for (const part of [child, child.stdin, child.stdout]) setReferenced(part, waiting.size > 0);
   };
+  hold();
+  child.stdin.on('error', () => undefined);
+  readline.createInterface({ input: child.stdout }).on('line', (line) => {
+    const { id, reply } = z.parse(Answer, JSON.parse(line));
+    waiting.get(id)?.resolve(reply);
+    waiting.delete(id);
+    hold();
+  });
+  child.once('close', () => {
+    for (const { reject } of waiting.values())
+      reject(new RootLostError('the root side of this command has ended'));
+  });
+  return (request, params) =>
+    new Promise((resolve, reject) => {
+      const id = ++lastId;
+      waiting.set(id, { resolve, reject });
+      hold();
+      child.stdin.write(`${JSON.stringify({ id, request, params })}\n`);
+    });
+}
+
+interface Waiting {
+  resolve(reply: unknown): void;
+  reject(error: Error): void;
 }
 
 /** From root to an account, with its groups, and no way back. */
@@ -41,30 +58,35 @@ export function dropTo(account: Account, user: string): void {
   process.setgroups?.([account.gid, ...groupsOf(user)]);
   process.setgid?.(account.gid);
   process.setuid?.(account.uid);
-  process.env.HOME = account.home;
+  for (const name of Object.keys(process.env))
+    if (name === 'TMPDIR' || name.startsWith('XDG_')) delete process.env[name];
+  Object.assign(process.env, { HOME: account.home, USER: user, LOGNAME: user });
   // Root's own folders are closed now: a search that comes by one would end with EACCES.
   process.env.PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 }
 
-/** Answers requests from stdin, a line each, in order, until its end. */
+/** Answers requests from stdin, a line each, until its end. Those for different VMs go side by side. */
 export async function serveRoot(context: RootContext): Promise<void> {
-  // Ctrl-C reaches the whole group, but what is to be undone is the other side's to say.
-  for (const signal of ['SIGINT', 'SIGHUP'] as const) {
+  // Signals reach the whole group, but what is to be undone is the other side's to say; without it stdin ends.
+  for (const signal of ['SIGINT', 'SIGHUP', 'SIGTERM'] as const) {
     process.removeAllListeners(signal);
     process.on(signal, () => undefined);
   }
+  const under: Promise<void>[] = [];
   for await (const line of readline.createInterface({ input: process.stdin })) {
-    const { request, params } = z.parse(Line, JSON.parse(line));
-    const reply = await answer(context, request, JSON.stringify(params));
-    process.stdout.write(`${JSON.stringify(reply)}\n`);
+    const { id, request, params } = z.parse(Line, JSON.parse(line));
+    const work = async (): Promise<void> => {
+      const reply = await answer(context, request, JSON.stringify(params));
+      process.stdout.write(`${JSON.stringify({ id, reply })}\n`);
+    };
+    under.push(work());
   }
+  await Promise.all(under);
 }
 
 /** Child pipes are sockets, which the types do not tell. */
-function unref(stream: object): void {
-  if ('unref' in stream && typeof stream.unref === 'function') stream.unref();
-}
-
-function ref(stream: object): void {
-  if ('ref' in stream && typeof stream.ref === 'function') stream.ref();
+function setReferenced(part: object, on: boolean): void {
+  const method = on ? 'ref' : 'unref';
+  const found = (part as Record<string, unknown>)[method];
+  if (typeof found === 'function') found.call(part);
 }

@@ -1,5 +1,6 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { run } from '../host/exec.ts';
 import { poll } from '../host/time.ts';
 import type { VmName } from '../types.ts';
 
@@ -68,4 +69,12 @@ export async function scopeGone(name: VmName, options: ScopeGoneOptions): Promis
   const unit = path.join(options.units ?? TRANSIENT_UNITS, scopeName(name));
   const probe = (): true | undefined => (fs.existsSync(unit) ? undefined : true);
   return (await poll(probe, { ...options, everyMs: 10 })) === true;
+}
+
+/** Ends whatever is left in a VM's scope, such as what a guest that broke out has started there. */
+export async function killScope(name: VmName): Promise<void> {
+  const unit = scopeName(name);
+  await run('systemctl', ['kill', '--kill-whom=all', '--signal=KILL', '--', unit], {
+    okCodes: [0, 1, 5],
+  });
 }

@@ -12,6 +12,7 @@ import { assertBridge, tapName } from '../net/tap.ts';
 import { allConfigs } from '../store/all-configs.ts';
 import { type VmConfig, writeVmConfig } from '../store/vm-config.ts';
 import { GiB, type VmName } from '../types.ts';
+import { assertUnique } from './assert-unique.ts';
 import { makeExtraDisks } from './extra-disks.ts';
 import type { RootContext } from './host.ts';
 import { randomMac } from './mac.ts';
@@ -37,6 +38,10 @@ export async function createFiles(context: RootContext, request: CreateFiles): P
   const { paths } = context;
   if (fs.existsSync(paths.vm(request.name).directory))
     throw new InputError(`VM ${request.name} exists already`);
+  assertUnique(paths, request);
+  if (context.inHaste === true && request.extras?.disks.some((disk) => 'template' in disk)) {
+    throw new InputError(`VM ${request.name}: a further disk cannot be copied from an image here`);
+  }
   const template = findTemplate(paths, request.template);
   const least = template.manifest.virtualSize;
   if (request.disk_bytes < least) {
@@ -137,7 +142,16 @@ function takenUids(paths: Paths): Set<number> {
   const owner = (name: VmName): number | undefined =>
     fs.statSync(paths.vm(name).disk, { throwIfNoEntry: false })?.uid;
   const uids = allConfigs(paths).map(({ name, config }) => config?.qemu_uid ?? owner(name));
-  return new Set(uids.filter((uid) => uid !== undefined));
+  return new Set([...uids.filter((uid) => uid !== undefined), ...uidsInUse()]);
+}
+
+/** Users of running processes: one that a VM has left behind would own the next VM's disk. */
+function uidsInUse(): number[] {
+  return fs
+    .readdirSync('/proc')
+    .filter((entry) => /^\d+$/.test(entry))
+    .map((entry) => fs.statSync(`/proc/${entry}`, { throwIfNoEntry: false })?.uid)
+    .filter((uid) => uid !== undefined);
 }
 
 function seedOf({ name, seed, extras }: CreateFiles, config: VmConfig): SeedContent {

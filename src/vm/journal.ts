@@ -4,6 +4,7 @@ import { ensureDirectory, writeFileAtomic } from '../host/files.ts';
 import { readValidated } from '../host/validate.ts';
 import type { VmName } from '../types.ts';
 import type { Host } from './host.ts';
+import { RootLostError } from './root-side.ts';
 import { UndoError } from './steps.ts';
 
 const Entry = z.strictObject({
@@ -52,7 +53,7 @@ export async function journaled<T>(journal: Journal, work: () => Promise<T>): Pr
     journal.end();
     return result;
   } catch (error) {
-    if (!(error instanceof UndoError)) journal.end();
+    if (!(error instanceof UndoError || error instanceof RootLostError)) journal.end();
     throw error;
   }
 }

@@ -40,3 +40,8 @@ export async function observe(
       : { state: 'unknown', incarnation };
   }
 }
+
+/** QEMU's words for a guest that has not had its first instruction. */
+export function isBeginning(qemuStatus: string): boolean {
+  return qemuStatus === 'prelaunch' || qemuStatus === 'inmigrate';
+}

@@ -3,6 +3,7 @@ import { finishDestroy } from './destroy.ts';
 import { endVm } from './end-vm.ts';
 import type { Host } from './host.ts';
 import { Journal, readJournal } from './journal.ts';
+import { isBeginning, type Observation, observe } from './observe.ts';
 
 /** Milliseconds for the QEMU of a start that was interrupted. */
 const GRACE_MS = 1000;
@@ -14,10 +15,18 @@ const GRACE_MS = 1000;
 export async function recover(host: Host, name: VmName): Promise<void> {
   const entry = readJournal(host, name);
   if (entry === undefined) return;
+  if (entry.verb === 'start' && (await isUp(host, name)))
+    return new Journal(host, name, entry.verb).end();
   host.report(`an earlier ${entry.verb} of ${name} was interrupted: cleaning up`);
   const record = await host.store.get(name);
   const lives = record !== undefined && record.status !== 'destroyed';
   if (entry.verb === 'start') await endVm(host, name, GRACE_MS);
   else if (entry.verb === 'destroy' || !lives) await finishDestroy(host, name);
   new Journal(host, name, entry.verb).end();
+}
+
+/** A start that was interrupted when all was done, but for saying so: its guest runs, and is left alone. */
+async function isUp(host: Host, name: VmName): Promise<boolean> {
+  const { qemuStatus, incarnation } = await observe(host, name).catch(() => ({}) as Observation);
+  return incarnation !== undefined && qemuStatus !== undefined && !isBeginning(qemuStatus);
 }

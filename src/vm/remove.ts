@@ -23,9 +23,14 @@ export async function endRun(context: RootContext, request: EndVm): Promise<Ende
   const ended =
     request.how === 'tidy'
       ? { ran: false, gone: processesOf(files).length === 0 }
-      : await endQemu(files, request.how, request.wait_ms);
+      : await endQemu(files, request.how, waitOf(context, request.wait_ms));
   if (ended.gone) await removeRun(context, request);
   return ended;
+}
+
+/** Behind a door nobody waits for long: who wants more asks again. */
+function waitOf({ inHaste }: RootContext, wanted: number): number {
+  return inHaste === true ? Math.min(wanted, HASTE_MS) : wanted;
 }
 
 /**
@@ -46,10 +51,10 @@ export async function removeFiles(context: RootContext, request: RemoveVm): Prom
   removeWithoutLinks(paths.history(request.name));
   if (fs.existsSync(files.directory)) await setAside(files.directory, paths.trash);
   // What an earlier removal left when it was interrupted goes with it.
-  for (const name of fs.existsSync(paths.trash) ? fs.readdirSync(paths.trash) : []) {
-    const directory = path.join(paths.trash, name);
-    await (context.inHaste === true ? removeSoon(directory, HASTE_MS) : removeTree(directory));
-  }
+  const trash = fs.existsSync(paths.trash) ? fs.readdirSync(paths.trash) : [];
+  const directories = trash.map((name) => path.join(paths.trash, name));
+  if (directories.length === 0) return;
+  await (context.inHaste === true ? removeSoon(directories, HASTE_MS) : removeTree(...directories));
 }
 
 async function setAside(directory: string, trash: string): Promise<void> {

@@ -31,7 +31,7 @@ const direct: Runner = {
 
 /** The manager learns of the last process's end within milliseconds; a host under heavy load may take long. */
 const PREPARE_MS = 10_000;
-const CLEAR_MS = 1000;
+const CLEAR_MS = 400;
 
 const systemd: Runner = {
   kind: 'systemd',
@@ -44,6 +44,9 @@ const systemd: Runner = {
   },
   prefix: scopePrefix,
   async clear(name) {
+    if (await scopeGone(name, { deadlineMs: CLEAR_MS })) return;
+    // The loggers end with QEMU's pipes: what is still there has no business to be.
+    await killScope(name);
     await scopeGone(name, { deadlineMs: CLEAR_MS });
   },
 };

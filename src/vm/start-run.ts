@@ -7,9 +7,11 @@ import { runningIncarnation } from '../store/incarnation.ts';
 import { readVmConfig } from '../store/vm-config.ts';
 import type { VmName } from '../types.ts';
 import { processesOf } from './end-qemu.ts';
+import { deadlineOf } from './haste.ts';
 import type { RootContext } from './host.ts';
-import { observe } from './observe.ts';
+import { isBeginning, observe } from './observe.ts';
 import { withFreePort } from './ports.ts';
+import { endRun } from './remove.ts';
 import type { Started, StartVm } from './root-side.ts';
 import { prepareStart, releaseStart, type StartContext } from './start-context.ts';
 import { START_STEPS } from './start-steps.ts';
@@ -19,7 +21,13 @@ import { runSteps } from './steps.ts';
 export async function startRun(context: RootContext, { name }: StartVm): Promise<Started> {
   const files = context.paths.vm(name);
   const found = readVmConfig(name, files);
-  if (runningIncarnation(files) !== undefined) return await goOn(context, name);
+  if (runningIncarnation(files) !== undefined) {
+    const going = await goOn(context, name);
+    if (going !== undefined) return going;
+    // A start that was interrupted has left it: it is begun anew.
+    const { gone } = await endRun(context, { name, how: 'kill', wait_ms: KILL_MS });
+    if (!gone) throw new ProvisionerError(`VM ${name}: a QEMU that never ran does not end`);
+  }
   assertNoStranger(name, files);
   const config = await withFreePort(context, files, found);
   const start = await prepareStart(context, name, config);
@@ -33,18 +41,22 @@ export async function startRun(context: RootContext, { name }: StartVm): Promise
 }
 
 /** A paused guest waits for its user, or for room on the host's disk. One that has panicked cannot go on. */
-async function goOn(context: RootContext, name: VmName): Promise<Started> {
-  const { state, qemuStatus } = await observe(context, name);
+async function goOn(context: RootContext, name: VmName): Promise<Started | undefined> {
+  const { state, qemuStatus = '' } = await observe(context, name, deadlineOf(context));
+  if (isBeginning(qemuStatus)) return undefined;
   if (state !== 'paused') return { outcome: 'running' };
   if (qemuStatus !== 'paused' && qemuStatus !== 'io-error') {
     throw new ProvisionerError(`VM ${name} cannot go on: QEMU says ${qemuStatus}`, {
       hint: `run kill ${name}, then start ${name}`,
     });
   }
-  const { signal } = context;
-  await withQmp(context.paths.vm(name).qmp, (qmp) => qmp.execute('cont'), { signal });
+  const limits = { deadlineMs: deadlineOf(context), signal: context.signal };
+  const { qmp: socket } = context.paths.vm(name);
+  await withQmp(socket, (qmp) => qmp.execute('cont', undefined, limits), limits);
   return { outcome: 'continued' };
 }
+
+const KILL_MS = 500;
 
 /** Going on would take the sockets from a QEMU that runs, and its end would then be ours. */
 function assertNoStranger(name: VmName, files: VmFiles): void {

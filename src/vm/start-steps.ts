@@ -36,7 +36,8 @@ export const START_STEPS: readonly Step<StartContext>[] = [
       // By the sticky group sockets belong to those who may use them, without QEMU being one of them.
       ensureDirectory(
         files.run,
-        0o2750,
+        // Nobody comes between us and QEMU before the guest runs.
+        0o2700,
         user === undefined ? undefined : { uid: user.uid, gid: user.accessGid },
       );
       assertReachable(user, files.run);
@@ -95,7 +96,7 @@ export const START_STEPS: readonly Step<StartContext>[] = [
   },
   {
     name: 'guest',
-    async do({ qmp, name, config, context }) {
+    async do({ qmp, name, config, context, files }) {
       if (qmp === undefined) throw new ProvisionerError(`VM ${name}: no monitor to continue it by`);
       // The balloon reports what the guest uses only while it is polled (QEMU, docs/interop/virtio-balloon-stats).
       await qmp.execute('qom-set', {
@@ -103,10 +104,11 @@ export const START_STEPS: readonly Step<StartContext>[] = [
         property: 'guest-stats-polling-interval',
         value: 2,
       });
-      await assertProtected(config);
-      await qmp.execute('cont');
       // What an observer published of the time before no longer holds.
       removeWithoutLinks(context.paths.published(name));
+      await assertProtected(config);
+      await qmp.execute('cont');
+      fs.chmodSync(files.run, 0o2750);
     },
   },
 ];

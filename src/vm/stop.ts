@@ -1,4 +1,6 @@
 import { monotonicMs } from '../host/time.ts';
+import { AgentClient } from '../qmp/agent/client.ts';
+import { guestShutdown } from '../qmp/agent/shutdown.ts';
 import { QmpClient } from '../qmp/client.ts';
 import { readVmConfig } from '../store/vm-config.ts';
 import type { VmName } from '../types.ts';
@@ -21,7 +23,7 @@ export const STOP_LIMIT_MS = 45_000;
 const LAST_RUNGS_MS = 5000;
 
 /**
- * Powers a VM off, asking nicely first: ACPI power button, again half-way, `quit`, SIGKILL. Tells which
+ * Powers a VM off, asking nicely first: ACPI power button, half-way again and by the guest agent, `quit`, SIGKILL. Tells which
  * rung of the ladder was needed.
  */
 export function stopVm(host: Host, name: VmName, limitMs = STOP_LIMIT_MS): Promise<Stopped> {
@@ -83,6 +85,8 @@ async function pressPowerButton(
       // A guest that was paused cannot react before it runs again.
       if (status === 'paused') await qmp.execute('cont', undefined, soon());
       await qmp.execute('system_powerdown', undefined, soon());
+      // One that is still booting, or has no ACPI, may yet have an agent.
+      if (press === 2) await askAgent(host, name, soon());
       if (await off(press === 1 ? 0.5 : 1)) return press;
     }
     host.report('the guest does not power off: ending QEMU');
@@ -93,6 +97,22 @@ async function pressPowerButton(
     return (await off(0.1)) ? 1 : 0;
   } finally {
     await qmp.close();
+  }
+}
+
+/** Whatever comes of it, the guest was asked in another way, too. */
+async function askAgent(host: Host, name: VmName, limits: { deadlineMs: number }): Promise<void> {
+  const options = { ...limits, signal: host.signal };
+  try {
+    const agent = await AgentClient.open(host.paths.vm(name).agent, options);
+    try {
+      await guestShutdown(agent, 'powerdown', options);
+    } finally {
+      agent.close();
+    }
+  } catch (error) {
+    host.signal.throwIfAborted();
+    host.verbose(`guest agent: ${String(error)}`);
   }
 }
 

@@ -52,7 +52,8 @@ export async function takeDisks(host: Host, spec: CreateSpec): Promise<ExtraDisk
 
 /** Removes what `takeTemplate` brought, unless another VM has taken to it meanwhile. */
 export async function returnTemplate(host: Host, { id, fresh }: ChosenTemplate): Promise<void> {
-  if (!fresh || templatesInUse(host.paths).has(id)) return;
+  // Elsewhere the store is root's, and keeps it for the next VM of the same image.
+  if (!fresh || host.role.kind !== 'own' || templatesInUse(host.paths).has(id)) return;
   await removeTree(host.paths.template(id).directory);
 }
 

@@ -69,6 +69,8 @@ test('an orderly reboot: guests are powered off before their scopes go, and are 
   }
   await assertLimited('web1');
   assert.match(await host.sh("blockhost-vm-guest-exec web1 'cat /data/last-act'"), /\d{4}/);
+  // Each start was seen to its end.
+  assert.equal((await host.sh('ls /var/lib/blockhost/qemu/journal')).trim(), '');
 });
 
 test('a power cut: nothing stale confuses a verb, and the VMs are back', async () => {

@@ -4,6 +4,7 @@ import { runningIncarnation } from '../../store/incarnation.ts';
 import { readVmConfig, type VmConfig, writeVmConfig } from '../../store/vm-config.ts';
 import type { VmLimits } from '../../store/vm-limits.ts';
 import type { VmName } from '../../types.ts';
+import { deadlineOf } from '../haste.ts';
 import type { RootContext } from '../host.ts';
 import type { Limited, LimitVm } from '../root-side.ts';
 import { applyLimits, type Failure, LIMIT_GROUPS } from './apply.ts';
@@ -26,7 +27,7 @@ export async function limitRun(context: RootContext, { name, limits }: LimitVm):
 
 /** @throws InputError unless the VM runs. */
 export async function withRunningVm<T>(
-  { paths, signal }: Pick<RootContext, 'paths' | 'signal'>,
+  { paths, signal, inHaste }: Pick<RootContext, 'paths' | 'signal' | 'inHaste'>,
   name: VmName,
   work: (vm: LimitedVm) => Promise<T>,
 ): Promise<T> {
@@ -38,6 +39,7 @@ export async function withRunningVm<T>(
   }
   const { runner, pid } = run;
   return await withQmp(files.qmp, (qmp) => work({ name, files, config, runner, pid, qmp }), {
+    deadlineMs: deadlineOf({ inHaste }),
     signal,
   });
 }

@@ -1,0 +1,11 @@
+import type { RootContext } from './host.ts';
+
+/** A healthy QEMU answers in milliseconds. */
+const DEADLINE_MS = 2000;
+/** Whoever waits behind a door holds others up, and who holds a VM's monitor may mean to. */
+const HASTY_MS = 250;
+
+/** How long QEMU may take for one answer. */
+export function deadlineOf({ inHaste }: Pick<RootContext, 'inHaste'>): number {
+  return inHaste === true ? HASTY_MS : DEADLINE_MS;
+}
