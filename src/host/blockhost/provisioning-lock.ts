@@ -14,7 +14,7 @@ export interface ProvisioningLock {
 export function takeProvisioningLock(directory: string): ProvisioningLock {
   const file = path.join(directory, 'provisioning.lock');
   for (let attempt = 0; attempt < 10; attempt++) {
-    if (make(file)) return { release: () => remove(file, String(process.pid)) };
+    if (make(file)) return { release: () => release(file) };
     const found = holderOf(file);
     if (found === undefined) continue;
     if (found.alive) {
@@ -25,6 +25,18 @@ export function takeProvisioningLock(directory: string): ProvisioningLock {
     remove(file, found.text);
   }
   throw new BusyError(`${file} changes hands too quickly`, { hint: 'try again' });
+}
+
+/**
+ * Restarting the root agent empties the directory and makes it anew, where a sandbox may not write: then
+ * the lock is gone already, and what was done under it must not be called failed.
+ */
+function release(file: string): void {
+  try {
+    remove(file, String(process.pid));
+  } catch {
+    // Whoever finds it later sees that its process is dead.
+  }
 }
 
 function make(file: string): boolean {
