@@ -213,6 +213,7 @@ export class RunSampler {
   }
 
   #up(): void {
+    this.#host.locate();
     this.#seldomMs = 0;
     this.#context.onUrgent();
   }
