@@ -43,8 +43,10 @@ export async function removeFiles(context: RootContext, request: RemoveVm): Prom
     );
   }
   await removeRun(context, request);
-  removeWithoutLinks(paths.history(request.name));
   if (fs.existsSync(files.directory)) await setAside(files.directory, paths.trash);
+  // The sampler may have said once more that the VM is off. Now that it is gone, nothing is said any more.
+  removeWithoutLinks(paths.published(request.name));
+  removeWithoutLinks(paths.history(request.name));
   // What an earlier removal left when it was interrupted goes with it.
   for (const name of fs.existsSync(paths.trash) ? fs.readdirSync(paths.trash) : []) {
     const directory = path.join(paths.trash, name);
