@@ -3,6 +3,7 @@ import * as path from 'node:path';
 import { createRows } from './create.ts';
 import { overheadRows } from './overhead.ts';
 import { printTable, type Row } from './row.ts';
+import { samplerRows } from './sampler.ts';
 import { scaleRows } from './scale.ts';
 import { verbRows } from './verbs.ts';
 
@@ -10,6 +11,7 @@ import { verbRows } from './verbs.ts';
 const GROUPS: Record<string, () => Promise<Row[]>> = {
   verbs: verbRows,
   overhead: overheadRows,
+  sampler: samplerRows,
   scale: scaleRows,
   create: createRows,
 };

@@ -46,7 +46,7 @@ const ConfigFile = z.strictObject({
   front_dir: z._default(z.string().check(z.startsWith('/')), '/var/lib/blockhost/qemu'),
   /** System user of the unprivileged side. */
   front_user: z._default(AccountName, 'blockhost'),
-  /** Group that may talk to the VMs: sockets, console log. Without it only who started them may. */
+  /** Group that may talk to the VMs: sockets, console log. Without it the sampler's group, else root's. */
   access_group: z._default(AccountName, 'blockhost'),
   /** Numbers of the users VMs started by root run as: each VM has one of its own. */
   qemu_uids: z._default(

@@ -17,7 +17,8 @@ export interface HostReadings {
 
 /** What the host knows of one run of a VM, without asking QEMU: nothing in it can make this wait. */
 export class HostReader {
-  readonly cgroup: Cgroup | undefined;
+  #cgroup: Cgroup | undefined;
+  readonly #name: VmName;
   readonly #incarnation: Incarnation;
   readonly #process: KeptFile;
   readonly #tap: { rx: KeptFile; tx: KeptFile } | undefined;
@@ -25,13 +26,24 @@ export class HostReader {
   constructor(name: VmName, incarnation: Incarnation, { network }: VmConfig) {
     this.#incarnation = incarnation;
     this.#process = new KeptFile(`/proc/${incarnation.pid}/stat`);
-    this.cgroup = Cgroup.of(incarnation.pid, scopeName(name));
+    this.#name = name;
+    this.locate();
     if (network.mode === 'bridge') {
       const directory = `/sys/class/net/${network.tap}/statistics`;
       // What the host sends into the tap is what the guest receives.
       const rx = new KeptFile(`${directory}/tx_bytes`);
       this.#tap = { rx, tx: new KeptFile(`${directory}/rx_bytes`) };
     }
+  }
+
+  /** The VM's own cgroup; undefined where it has none. */
+  get cgroup(): Cgroup | undefined {
+    return this.#cgroup;
+  }
+
+  /** Looks for it again: a process is noted before it has joined its scope, and certainly in it when QEMU answers. */
+  locate(): void {
+    this.#cgroup ??= Cgroup.of(this.#incarnation.pid, scopeName(this.#name));
   }
 
   /** Undefined when this run is over. */

@@ -169,7 +169,7 @@ async function askAgent(
     ask: { net: askNet, diskUsed: !holds, connections: !holds },
     deadlineMs: Math.min(AGENT_DEADLINE_MS, end - monotonicMs()),
   });
-  if (!holds) return { atMs: now, readings };
+  if (!holds || !readings.responsive) return { atMs: now, readings };
   const { diskUsedBytes, connections } = kept.readings;
   return { atMs: kept.atMs, readings: { ...readings, diskUsedBytes, connections } };
 }

@@ -14,6 +14,9 @@ export interface QemuUser {
   accessGid: number;
 }
 
+/** The user of the resident sampler (systemd/blockhost-qemu-statd.service) and its group. */
+const OBSERVER = 'blockhost-qemu';
+
 /**
  * The account of a VM that got this number, or undefined when the caller is not root: then QEMU runs as the
  * caller. The number is the VM's alone, so that a guest which breaks out of its QEMU finds itself in a user
@@ -21,7 +24,8 @@ export interface QemuUser {
  */
 export function qemuUserOf(uid: number | undefined, settings: Settings): QemuUser | undefined {
   if (process.getuid?.() !== 0 || uid === undefined) return undefined;
-  return { uid, gid: uid, groups: kvmGroup(), accessGid: findGroup(settings.access_group) ?? 0 };
+  const accessGid = findGroup(settings.access_group) ?? findGroup(OBSERVER) ?? 0;
+  return { uid, gid: uid, groups: kvmGroup(), accessGid };
 }
 
 /**

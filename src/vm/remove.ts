@@ -48,8 +48,10 @@ export async function removeFiles(context: RootContext, request: RemoveVm): Prom
     );
   }
   await removeRun(context, request);
-  removeWithoutLinks(paths.history(request.name));
   if (fs.existsSync(files.directory)) await setAside(files.directory, paths.trash);
+  // The sampler may have said once more that the VM is off. Now that it is gone, nothing is said any more.
+  removeWithoutLinks(paths.published(request.name));
+  removeWithoutLinks(paths.history(request.name));
   // What an earlier removal left when it was interrupted goes with it.
   const trash = fs.existsSync(paths.trash) ? fs.readdirSync(paths.trash) : [];
   const directories = trash.map((name) => path.join(paths.trash, name));

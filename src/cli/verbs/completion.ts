@@ -23,6 +23,18 @@ const WITHOUT_VM = new Set([
   'build-template',
   'start-all',
   'stop-all',
+  'statd',
+]);
+
+/** Known by the first word of blockhost-qemu only. */
+const WITHOUT_COMMAND = new Set([
+  'completion',
+  'build-template',
+  'detect',
+  'start-all',
+  'stop-all',
+  'history',
+  'statd',
 ]);
 
 function bashScript(verbs: readonly string[]): string {
@@ -52,9 +64,7 @@ function bashScript(verbs: readonly string[]): string {
   mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 }
 complete -F _blockhost_qemu blockhost-qemu ${verbs
-    .filter(
-      (verb) => !['completion', 'build-template', 'detect', 'start-all', 'stop-all'].includes(verb),
-    )
+    .filter((verb) => !WITHOUT_COMMAND.has(verb))
     .map((verb) => `blockhost-vm-${verb}`)
     .join(' ')}`;
 }

@@ -43,6 +43,8 @@ export interface RunContext {
 
 /** What is not needed every time is read so seldom. */
 const SELDOM_MS = 20_000;
+/** The guest reports its memory every 2 s (vm/start-steps.ts). */
+const MEMORY_MS = 3500;
 
 /** Samples one run of a VM, from QEMU's start to its end. */
 export class RunSampler {
@@ -57,6 +59,8 @@ export class RunSampler {
   #memory: MemoryReading | null = null;
   #qemuExtras: Readonly<QemuExtras> = NO_QEMU_EXTRAS;
   #seldomMs = 0;
+  #memoryMs = Number.NEGATIVE_INFINITY;
+  #answers = 0;
   /** A question about the state is under way. */
   #asking = false;
   /** Something happened since it was put. */
@@ -89,6 +93,11 @@ export class RunSampler {
     return this.#context.incarnation;
   }
 
+  /** How many samples have what only QEMU knows; two of them make rates. */
+  get answers(): number {
+    return this.#answers;
+  }
+
   /** Whether QEMU is still there: asked before anything is published about it. */
   isAlive(): boolean {
     return this.#host.isAlive();
@@ -113,6 +122,7 @@ export class RunSampler {
     const seldom = monotonicMs() >= this.#seldomMs;
     this.#link.poke();
     const disk = await this.#askQemu(seldom);
+    if (disk !== null) this.#answers += 1;
     const agent = this.#agent.readings;
     const { config } = this.#context;
     const before = this.#counters;
@@ -163,7 +173,7 @@ export class RunSampler {
     try {
       const [disk, memory] = await Promise.all([
         readDisk(qmp, options),
-        readMemory(qmp, options),
+        this.#memoryIsDue() ? readMemory(qmp, options) : null,
         seldom ? this.#askState(qmp) : undefined,
         seldom || this.#agent.isDue() ? this.#askPort(qmp) : undefined,
         seldom
@@ -175,12 +185,17 @@ export class RunSampler {
       if (memory !== null) {
         if (memory.report !== this.#memory?.report) this.#view.readAt.memory = uptimeSeconds();
         this.#memory = memory;
+        this.#memoryMs = monotonicMs();
       }
       return disk;
     } catch (error) {
       if (error instanceof QmpTimeoutError) void this.#link.reportSilence();
       return this.#unknown();
     }
+  }
+
+  #memoryIsDue(): boolean {
+    return monotonicMs() - this.#memoryMs >= MEMORY_MS;
   }
 
   #unknown(): null {
@@ -198,6 +213,7 @@ export class RunSampler {
   }
 
   #up(): void {
+    this.#host.locate();
     this.#seldomMs = 0;
     this.#context.onUrgent();
   }

@@ -47,7 +47,6 @@ export class VmWatch {
   #configStamp = '';
   #run: RunSampler | undefined;
   #runSince = 0;
-  #samples = 0;
   #history: HistoryWriter | undefined;
   #timer: NodeJS.Timeout | undefined;
   #busy = false;
@@ -115,8 +114,9 @@ export class VmWatch {
       const expected = monotonicMs() < this.#expectUntil;
       return expected ? Math.min(EXPECT.everyMs, intervalMs) : intervalMs;
     }
-    const soon = FIRST_PAUSES_MS[this.#samples - 1];
-    if (soon !== undefined && soon < intervalMs) return soon;
+    const young = monotonicMs() - this.#runSince < GRACE_MS;
+    const soon = FIRST_PAUSES_MS[Math.max(1, this.#run.answers) - 1];
+    if (soon !== undefined && soon < intervalMs && (young || this.#run.answers > 0)) return soon;
     // Every VM has a place of its own within the interval, so that many are not sampled all at once.
     const sincePlace = monotonicMs() - this.#placeMs;
     const turns = Math.ceil((sincePlace + intervalMs / 2) / intervalMs);
@@ -133,7 +133,6 @@ export class VmWatch {
       this.#beginRun(config);
     }
     if (this.#stopped) return;
-    if (this.#run !== undefined) this.#samples += 1;
     const record = this.#publish();
     if (record !== undefined) this.#remember(config, record);
   }
@@ -167,7 +166,6 @@ export class VmWatch {
       onUrgent: () => this.#hurry(),
     });
     this.#runSince = monotonicMs();
-    this.#samples = 0;
   }
 
   #endRun(): void {
@@ -192,7 +190,7 @@ export class VmWatch {
     const run = this.#run;
     const view = run?.view ?? OFF;
     if (run !== undefined) {
-      if (this.#samples < 2 && monotonicMs() - this.#runSince < GRACE_MS) return undefined;
+      if (run.answers < 2 && monotonicMs() - this.#runSince < GRACE_MS) return undefined;
       // One that ended under our hands is seen at the next look.
       if (!run.isAlive()) {
         setImmediate(() => this.#hurry());
@@ -227,7 +225,7 @@ export class VmWatch {
   }
 
   #remember(config: VmConfig, record: MetricsRecord): void {
-    if (this.#run === undefined || this.#samples < 2) return;
+    if (this.#run === undefined || this.#run.answers < 2) return;
     const { paths, intervalMs } = this.#context;
     this.#history ??= new HistoryWriter(paths.history(this.#name), config.uuid, intervalMs);
     const known = (value: number): number | null => (value < 0 ? null : value);

@@ -147,14 +147,16 @@ test('a paused VM is told as such', async () => {
   await withQmp(qmp, (client) => client.execute('cont'));
 });
 
-test('a QEMU that hangs is a failure within 2 s', async () => {
+test('a QEMU that hangs costs what only it knows, within 2 s', async () => {
   const pid = sandbox.pid('web1');
   process.kill(pid, 'SIGSTOP');
-  const { code, stdout, stderr, seconds } = await sandbox.run('metrics', ['web1']);
+  const finished = await sandbox.run('metrics', ['web1']);
   process.kill(pid, 'SIGCONT');
-  assert.deepEqual([code, stdout], [1, '']);
-  assert.match(stderr, /^blockhost-vm-metrics: VM web1: QEMU does not answer; [^\n]+\n$/);
-  assert.ok(seconds < 3, `${seconds} s`);
+  const record = parse(finished);
+  assert.equal(record.state, 'unknown');
+  assert.deepEqual([record.cpu_count, record.memory_total_mb, record.disk_used_mb], [1, 128, -1]);
+  assert.ok(record.uptime_seconds > 0);
+  assert.ok(finished.seconds < 3, `${finished.seconds} s`);
 });
 
 test('a VM that is off: zeros and exit code 0', async () => {

@@ -14,6 +14,7 @@ while read -r from to; do
   cp -R "$from" "/$to/"
 done <$package.install
 systemd-sysusers "$PWD/$package.sysusers"
+usermod --append --groups blockhost blockhost-qemu
 systemd-tmpfiles --create "$PWD/$package.tmpfiles"
 cp $package.tmpfiles /usr/lib/tmpfiles.d/blockhost-provisioner-qemu.conf
 for directory in templates vms cloud-init metrics qemu; do

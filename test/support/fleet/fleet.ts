@@ -6,9 +6,10 @@ import * as path from 'node:path';
 import { Paths } from '../../../src/host/paths.ts';
 import { identify } from '../../../src/host/process.ts';
 import { writeIncarnation } from '../../../src/store/incarnation.ts';
-import { type VmConfig, writeVmConfig } from '../../../src/store/vm-config.ts';
+import { writeVmConfig } from '../../../src/store/vm-config.ts';
 import { parseVmName } from '../../../src/types.ts';
 import { projectRoot } from '../program.ts';
+import { configOf } from './config.ts';
 
 export interface StubVm {
   name: string;
@@ -50,21 +51,43 @@ export class Fleet {
 
   /** Starts one more stub process that serves these VMs. */
   async add(vms: readonly StubVm[]): Promise<ChildProcess> {
-    const stub = path.join(projectRoot(), 'test/support/fleet/stub.mjs');
-    const argv = [stub, this.paths.run, JSON.stringify(vms)];
-    const child = spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'inherit'] });
-    this.#stubs.push(child);
-    await once(child.stdout, 'data');
-    const process_ = identify(child.pid ?? 0);
-    if (process_ === undefined) throw new Error('the stub has ended');
+    const child = await this.#serve(vms);
     for (const vm of vms) {
       const files = this.paths.vm(parseVmName(vm.name));
       fs.mkdirSync(files.directory);
       writeVmConfig(files, configOf(vm.name, this.#count++));
-      const started_at = new Date().toISOString();
-      writeIncarnation(files, { ...process_, runner: 'direct', accel: 'tcg', started_at });
     }
+    this.#note(child, vms);
     return child;
+  }
+
+  /** Another run of a VM whose stub has ended. */
+  async restart(vm: StubVm): Promise<ChildProcess> {
+    fs.rmSync(this.paths.vm(parseVmName(vm.name)).run, { recursive: true });
+    const child = await this.#serve([vm]);
+    this.#note(child, [vm]);
+    return child;
+  }
+
+  async #serve(vms: readonly StubVm[]): Promise<ChildProcess> {
+    const stub = path.join(projectRoot(), 'test/support/fleet/stub.mjs');
+    const argv = [stub, this.paths.run, JSON.stringify(vms)];
+    const child = spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'inherit'] });
+    this.#stubs.push(child);
+    const ended = once(child, 'exit').then(() => Promise.reject(new Error('a stub has ended')));
+    ended.catch(() => undefined);
+    await Promise.race([once(child.stdout, 'data'), ended]);
+    return child;
+  }
+
+  #note(child: ChildProcess, vms: readonly StubVm[]): void {
+    const identity = identify(child.pid ?? 0);
+    if (identity === undefined) throw new Error('the stub has ended');
+    const started_at = new Date().toISOString();
+    for (const { name } of vms) {
+      const files = this.paths.vm(parseVmName(name));
+      writeIncarnation(files, { ...identity, runner: 'direct', accel: 'tcg', started_at });
+    }
   }
 
   async remove(): Promise<void> {
@@ -76,24 +99,4 @@ export class Fleet {
     for (const directory of this.#directories)
       fs.rmSync(directory, { recursive: true, force: true });
   }
-}
-
-/** On a "tap" that is always there, so that its counters are really read. */
-function configOf(name: string, index: number): VmConfig {
-  const id = String(index).padStart(12, '0');
-  return {
-    version: 1,
-    name,
-    vmid: 100 + index,
-    uuid: `00000000-0000-4000-8000-${id}`,
-    generation_id: `00000000-0000-4000-9000-${id}`,
-    created_at: '2026-01-01T00:00:00Z',
-    vcpus: 2,
-    memory_mb: 1024,
-    disk_bytes: 20 * 2 ** 30,
-    mac: '52:54:00:00:00:01',
-    network: { mode: 'bridge', bridge: 'br0', tap: 'lo', ipv4: '', ipv6: '' },
-    template: 'none',
-    username: 'admin',
-  };
 }

@@ -65,6 +65,7 @@ const AGENT = {
 };
 
 function serveAgent(vm, socket) {
+  socket.on('error', () => {});
   if (vm.agent === 'drip') {
     // A byte now and then, for ever.
     const timer = setInterval(() => socket.write('{'), 100);

@@ -78,6 +78,17 @@ export class Generator extends Random {
     }
   }
 
+  /** A right value with something in it replaced, now and then more than one thing, now and then nothing. */
+  mutated(right: unknown): unknown {
+    if (this.chance(0.12)) return this.value(2);
+    if (Array.isArray(right)) return right.map((item) => this.mutated(item));
+    if (typeof right !== 'object' || right === null) return right;
+    const entries = Object.entries(right).filter(() => !this.chance(0.02));
+    return Object.fromEntries(
+      entries.map(([key, value]) => [key, this.chance(0.2) ? this.mutated(value) : value]),
+    );
+  }
+
   /** Bytes: noise, tokens and whole messages in any order. */
   stream(): Buffer {
     const parts = Array.from({ length: 1 + this.below(6) }, () => {

@@ -2,9 +2,10 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { readProcessStat } from '../src/host/process.ts';
-import { sleep } from '../src/host/time.ts';
-import type { Fleet } from '../test/support/fleet/fleet.ts';
+import { readProcessStat } from '../../../src/host/process.ts';
+import { sleep } from '../../../src/host/time.ts';
+import { programFile } from '../program.ts';
+import type { Fleet } from './fleet.ts';
 
 /** The sampler as it is installed, on a fleet of stubs, and what it costs. */
 export class StatdProcess {
@@ -18,8 +19,7 @@ export class StatdProcess {
 
   /** Resolves when it publishes every one of the VMs. */
   static async start(fleet: Fleet, vms: readonly { name: string }[]): Promise<StatdProcess> {
-    const program = path.join(process.cwd(), 'dist/bin/blockhost-qemu');
-    const child = spawn(program, ['statd'], {
+    const child = spawn(programFile('blockhost-qemu'), ['statd'], {
       env: fleet.env,
       stdio: ['ignore', 'ignore', 'inherit'],
     });
@@ -42,9 +42,9 @@ export class StatdProcess {
     return Number(/^VmRSS:\s+(\d+) kB/m.exec(text)?.[1]) / 1024;
   }
 
-  async stop(): Promise<void> {
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
     const ended = once(this.#child, 'exit');
-    this.#child.kill('SIGTERM');
+    this.#child.kill(signal);
     await ended;
   }
 }
