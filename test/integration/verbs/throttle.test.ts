@@ -43,7 +43,7 @@ const qdisc = async (device: string): Promise<string> =>
   (await namespace.exec('tc', 'qdisc', 'show', 'dev', device)).stdout;
 const devices = async (): Promise<string> => await namespace.ip('-o link show');
 const diskLimits = (): Promise<Record<string, number>> =>
-  withQmp(sandbox.files('web1').qmp, async (qmp) => {
+  withQmp(sandbox.files('web1').probe, async (qmp) => {
     const value = { path: `/objects/${THROTTLE_GROUP}`, property: 'limits' };
     return (await qmp.execute('qom-get', value)) as Record<string, number>;
   });
@@ -332,7 +332,7 @@ test('destroy leaves nothing of the limits, not even of one that is being set', 
 });
 
 async function perSecond(counter: 'rd_operations' | 'wr_operations', seconds: number) {
-  return await withQmp(sandbox.files('web1').stat, async (qmp) => {
+  return await withQmp(sandbox.files('web1').probe, async (qmp) => {
     const count = async (): Promise<{ at: number; value: number }> => {
       const stats = await qmp.execute('query-blockstats');
       const disk = stats.find(({ qdev }) => qdev === DISK_QDEV);
