@@ -1,6 +1,7 @@
 import { ProvisionerError } from '../errors.ts';
 import {
   isSystemdHost,
+  killScope,
   type ScopeBounds,
   scopeGone,
   scopeName,

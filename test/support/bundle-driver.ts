@@ -1,4 +1,5 @@
 import * as fs from 'node:fs';
+import * as os from 'node:os';
 import * as path from 'node:path';
 import { build } from 'esbuild';
 import { projectRoot } from './program.ts';
@@ -12,21 +13,24 @@ export function driverFile(name: string): Promise<string> {
   return file;
 }
 
-/** Inside the project, where it finds the libraries. */
+/** With all libraries in it: the project itself may be read-only. */
 async function bundle(name: string): Promise<string> {
-  const folder = path.join(projectRoot(), 'build', 'drivers');
-  fs.mkdirSync(folder, { recursive: true });
-  const outfile = path.join(folder, `${path.basename(name)}-${process.pid}.mjs`);
-  process.once('exit', () => fs.rmSync(outfile, { force: true }));
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'bv-driver-'));
+  process.once('exit', () => fs.rmSync(folder, { recursive: true, force: true }));
+  const outfile = path.join(folder, `${path.basename(name)}.mjs`);
   await build({
     entryPoints: [path.join(projectRoot(), 'test', 'support', `${name}.ts`)],
     outfile,
     bundle: true,
-    packages: 'external',
     platform: 'node',
     target: 'node20',
     format: 'esm',
+    banner: { js: REQUIRE },
     logLevel: 'warning',
   });
   return outfile;
 }
+
+/** Libraries of the older kind ask for their modules by it. */
+const REQUIRE =
+  "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);";

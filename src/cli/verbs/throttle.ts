@@ -60,7 +60,7 @@ export const verb: Verb = {
     if (show) good = (await doShow(invocation, name)) && good;
     if (verify) {
       const { requested } = await showLimits(host, name);
-      const results = await withRunningVm(host, name, (vm) =>
+      const results = await withRunningVm(host, name, 'probe', (vm) =>
         measure(vm, requested, VERIFY_SECONDS, host.signal),
       );
       for (const { key, limit, achieved, exceeded } of results) {

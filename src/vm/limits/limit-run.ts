@@ -16,7 +16,7 @@ import { hasAny, pickLimits } from './merge.ts';
  * undone. The record gets what is in force, for the next start.
  */
 export async function limitRun(context: RootContext, { name, limits }: LimitVm): Promise<Limited> {
-  const failed = await withRunningVm(context, name, (vm) => applyLimits(vm, limits));
+  const failed = await withRunningVm(context, name, 'qmp', (vm) => applyLimits(vm, limits));
   const files = context.paths.vm(name);
   const config = readVmConfig(name, files);
   const truth = recorded(config.limits ?? {}, limits, failed);
@@ -25,10 +25,11 @@ export async function limitRun(context: RootContext, { name, limits }: LimitVm):
   return { limits: truth, failed };
 }
 
-/** @throws InputError unless the VM runs. */
+/** @param monitor `probe` for who only looks. @throws InputError unless the VM runs. */
 export async function withRunningVm<T>(
   { paths, signal, inHaste }: Pick<RootContext, 'paths' | 'signal' | 'inHaste'>,
   name: VmName,
+  monitor: 'qmp' | 'probe',
   work: (vm: LimitedVm) => Promise<T>,
 ): Promise<T> {
   const files = paths.vm(name);
@@ -38,7 +39,7 @@ export async function withRunningVm<T>(
     throw new InputError(`VM ${name} is not running`, { hint: `run start ${name} first` });
   }
   const { runner, pid } = run;
-  return await withQmp(files.qmp, (qmp) => work({ name, files, config, runner, pid, qmp }), {
+  return await withQmp(files[monitor], (qmp) => work({ name, files, config, runner, pid, qmp }), {
     deadlineMs: deadlineOf({ inHaste }),
     signal,
   });

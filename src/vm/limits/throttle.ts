@@ -51,7 +51,7 @@ export async function showLimits(host: Host, name: VmName): Promise<ShownLimits>
   const { limits: requested = {}, limits_changed_at: changed } = readVmConfig(name, files);
   const run = runningIncarnation(files);
   if (run === undefined) return { requested, inForce: null, since: changed ?? null };
-  const inForce = await withRunningVm(host, name, (vm) => readLimits(vm, requested));
+  const inForce = await withRunningVm(host, name, 'probe', (vm) => readLimits(vm, requested));
   const since = [changed, run.started_at]
     .filter((time) => time !== undefined)
     .sort()

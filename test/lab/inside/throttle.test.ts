@@ -31,10 +31,6 @@ async function cpusOf(vms: readonly string[], seconds: number): Promise<number[]
   return vms.map((vm, i) => (busySeconds(vm) - (first[i] ?? 0)) / elapsed);
 }
 
-function near(found: number, wanted: number, tolerance: number): void {
-  assert.ok(Math.abs(found / wanted - 1) <= tolerance, `${found} instead of ${wanted}`);
-}
-
 /** The files of a controller are there when somebody in the slice needs it. */
 const FILES = ['cpu.max', 'cpu.weight', 'io.max'];
 const present = (file: string): string | undefined =>
@@ -87,14 +83,19 @@ test('a start puts them in force again, --reset takes all of them away', async (
 
 test('a quota holds for a guest that is busy: 50 and 10 %', async (t) => {
   await busy('web1');
-  for (const percent of [50, 10]) {
-    await ok(ROOT, 'throttle', 'web1', '--cpu-quota', String(percent));
-    await sleep(1000);
-    const [cpus = 0] = await cpusOf(['web1'], 20);
-    t.diagnostic(`quota ${percent} %: uses ${(cpus * 100).toFixed(1)} %`);
-    near(cpus, percent / 100, 0.05);
+  try {
+    for (const percent of [50, 10]) {
+      await ok(ROOT, 'throttle', 'web1', '--cpu-quota', String(percent));
+      await sleep(1000);
+      const [cpus = 0] = await cpusOf(['web1'], 20);
+      const share = (cpus * 100) / percent;
+      t.diagnostic(`quota ${percent} %: uses ${(cpus * 100).toFixed(1)} %`);
+      // Never more. Less when the machine below lets this host sleep: a period slept through gives no time.
+      assert.ok(share <= 1.05 && share >= 0.8, `${share} of ${percent} %`);
+    }
+  } finally {
+    await ok(ROOT, 'throttle', 'web1', '--reset');
   }
-  await ok(ROOT, 'throttle', 'web1', '--reset');
 });
 
 test('two busy guests share by weight: 1 to 3', async (t) => {
