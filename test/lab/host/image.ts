@@ -7,6 +7,7 @@ import { run } from '../../../src/host/exec.ts';
 import { lockFile } from '../../../src/host/lock.ts';
 import { projectRoot } from '../../support/program.ts';
 import { baseTree } from './base-tree.ts';
+import { nodeForHost } from './node.ts';
 
 /** Where Debian's package user-mode-linux keeps the modules of its kernel. */
 const MODULES = '/usr/lib/uml/modules';
@@ -35,10 +36,11 @@ async function findOrBuild(): Promise<string> {
   });
   try {
     const began = performance.now();
-    const base = await baseTree(cache, report);
+    const node = await nodeForHost();
+    const base = await baseTree(cache, node.packages, report);
     const image = path.join(cache, `host-${keyOf(base)}.img`);
     if (!fs.existsSync(image)) {
-      await build(base, image);
+      await build(base, node.file, image);
       removeOld(cache);
       report(`${image} made in ${((performance.now() - began) / 1000).toFixed(0)} s`);
     }
@@ -48,14 +50,14 @@ async function findOrBuild(): Promise<string> {
   }
 }
 
-async function build(base: string, image: string): Promise<void> {
+async function build(base: string, node: string, image: string): Promise<void> {
   const work = fs.mkdtempSync(path.join(path.dirname(image), 'build-'));
   try {
     const tree = path.join(work, 'tree');
     fs.mkdirSync(tree);
     await run('tar', ['--numeric-owner', '-C', tree, '-xf', base]);
     await run('sh', [path.join(sources(), 'customize.sh'), tree], {
-      env: { NODE: process.execPath, MODULES: path.join(MODULES, kernelRelease()) },
+      env: { NODE: node, MODULES: path.join(MODULES, kernelRelease()) },
       timeoutMs: 300_000,
     });
     const raw = path.join(work, 'disk.img');

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes a lab host of a tree with Debian's packages. Environment: NODE, this machine's node; MODULES, the folder
-# of User-mode Linux's modules.
+# Makes a lab host of a tree with Debian's packages. Environment: NODE, a node program to copy, if any;
+# MODULES, the folder of User-mode Linux's modules.
 set -eu
 root=$1
 here=$(dirname "$0")
@@ -9,7 +9,8 @@ cp -R --preserve=mode,links "$here/root/." "$root"
 mkdir -p "$root/lib/modules"
 cp -R "$MODULES" "$root/lib/modules/"
 chroot "$root" depmod "$(basename "$MODULES")"
-install -m 755 "$NODE" "$root/usr/bin/node"
+[ -z "$NODE" ] || install -m 755 "$NODE" "$root/usr/bin/node"
+chroot "$root" node --version >/dev/null
 : >"$root/etc/machine-id"
 mkdir -p "$root/var/log/journal"
 rm -f "$root/etc/resolv.conf"
