@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { InputError } from '../errors.ts';
+import { InputError, messageOf } from '../errors.ts';
 import { run } from '../host/exec.ts';
 import { customizeScript } from './guest/customize-script.ts';
 import type { GuestFile } from './guest/guest-file.ts';
@@ -21,7 +21,7 @@ export async function writePayload(folder: string, options: PayloadOptions): Pro
   const packages = path.join(folder, 'packages');
   fs.mkdirSync(packages, { recursive: true });
   for (const file of templatePackages(options))
-    fs.copyFileSync(file, path.join(packages, path.basename(file)));
+    copyPackage(file, path.join(packages, path.basename(file)));
   fs.writeFileSync(path.join(folder, 'customize.sh'), customizeScript(options));
   const tree = `${folder}.files`;
   const files = [...guestFiles(options.tune), ...(options.extraFiles ?? [])];
@@ -62,6 +62,23 @@ export function templatePackages(
     });
   }
   return files;
+}
+
+/** Who may put packages there may not make us read, or wait for, anything else. */
+function copyPackage(file: string, to: string): void {
+  const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
+  let fd: number;
+  try {
+    fd = fs.openSync(file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  } catch (cause) {
+    throw new InputError(`the package ${file} cannot be read: ${messageOf(cause)}`, { cause });
+  }
+  try {
+    if (!fs.fstatSync(fd).isFile()) throw new InputError(`${file} is not a regular file`);
+    fs.writeFileSync(to, fs.readFileSync(fd), { mode: 0o644 });
+  } finally {
+    fs.closeSync(fd);
+  }
 }
 
 function writeGuestFile(tree: string, file: GuestFile): void {
