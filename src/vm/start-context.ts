@@ -1,18 +1,12 @@
 import type { VmFiles } from '../host/paths.ts';
-
 import type { QmpClient } from '../qmp/client.ts';
-
 import type { VmConfig } from '../store/vm-config.ts';
 import type { VmName } from '../types.ts';
 import { type AccelChoice, chooseAccel } from './accel.ts';
-
 import type { ConsoleLog } from './console-log.ts';
-
 import type { RootContext } from './host.ts';
-
 import type { QemuLog } from './qemu-log.ts';
 import { type QemuUser, qemuUserOf } from './qemu-user.ts';
-
 import { chooseRunner, type Runner } from './runner.ts';
 
 /** What the steps of a start share. */

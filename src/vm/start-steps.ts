@@ -7,9 +7,7 @@ import { removeShape } from '../net/shape/shape.ts';
 import { createTap, removeTap, TAP_FD, tapExecPrefix, vhostAvailable } from '../net/tap.ts';
 import type { QmpClient } from '../qmp/client.ts';
 import { forgetIncarnation, writeIncarnation } from '../store/incarnation.ts';
-
 import { DEVICE } from '../types.ts';
-
 import { type QemuLaunch, qemuArgv } from './argv.ts';
 import { boundsOf } from './bounds.ts';
 import { openConsoleLog } from './console-log.ts';
