@@ -9,8 +9,8 @@ import { scalePlot } from './scale-plot.ts';
 const COUNTS = [1, 10, 50, 100, 200, 500];
 const INTERVAL_S = 2;
 /** V8 compiles what runs often; a sampler runs for months. */
-const SETTLE_MS = 14_000;
-const MEASURE_MS = 12_000;
+const SETTLE_MS = 11_000;
+const MEASURE_MS = 10_000;
 
 export interface ScalePoint {
   vms: number;
