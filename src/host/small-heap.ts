@@ -1,7 +1,7 @@
 import * as v8 from 'node:v8';
 import * as vm from 'node:vm';
 
-const EVERY_MS = 30_000;
+const EVERY_MS = 10_000;
 
 /**
  * For a resident process with much short-lived garbage: V8 would let both generations grow several times beyond
@@ -14,6 +14,6 @@ export function keepHeapSmall(): void {
   const collect: unknown = vm.runInNewContext('gc');
   if (typeof collect !== 'function') return;
   // Starting makes the most garbage.
-  setTimeout(() => collect(), EVERY_MS / 10).unref();
+  setTimeout(() => collect(), EVERY_MS / 3).unref();
   setInterval(() => collect(), EVERY_MS).unref();
 }
