@@ -15,16 +15,14 @@ const KILL_DEADLINE_MS = 10_000;
 export async function endVm(host: Host, name: VmName, graceMs: number): Promise<Rung> {
   const vmid = (await host.store.get(name))?.vmid;
   const request = { name, ...(vmid === undefined ? {} : { vmid }) };
+  let quit = { ran: false, gone: false };
   if (graceMs > 0) {
-    const { ran, gone } = await host.root.end({ ...request, how: 'quit', wait_ms: graceMs });
-    if (gone) return ran ? 'quit' : 'absent';
+    quit = await host.root.end({ ...request, how: 'quit', wait_ms: graceMs });
+    if (quit.gone) return quit.ran ? 'quit' : 'absent';
   }
-  const { ran, gone } = await host.root.end({
-    ...request,
-    how: 'kill',
-    wait_ms: KILL_DEADLINE_MS,
-  });
-  if (gone) return ran ? 'killed' : 'absent';
+  const killed = await host.root.end({ ...request, how: 'kill', wait_ms: KILL_DEADLINE_MS });
+  // It may have quit between the two.
+  if (killed.gone) return killed.ran ? 'killed' : quit.ran ? 'quit' : 'absent';
   throw new ProvisionerError(`VM ${name}: QEMU does not end, even by SIGKILL`, {
     hint: 'its storage probably hangs: look at the kernel log, then try again',
   });

@@ -67,7 +67,7 @@ test("another VM's disk, seed, console and sockets are out of reach", async () =
     `of=${STATE}/vms/good1/disk.qcow2`,
     'count=1',
   );
-  for (const socket of ['qmp.sock', 'stat.sock', 'qga.sock', 'console.sock'])
+  for (const socket of ['qmp.sock', 'stat.sock', 'probe.sock', 'qga.sock', 'console.sock'])
     await mayNot(socket, 'python3', '-c', CONNECT, `${RUN}/good1/${socket}`);
   const pid = fs.readFileSync(`${RUN}/good1/qemu.pid`, 'utf8').trim();
   await mayNot('a signal', 'kill', '-0', pid);
@@ -114,14 +114,14 @@ test('a symbolic link in the place of a socket leads nobody anywhere', async () 
   const moved = await asQemu(
     'sh',
     '-c',
-    `mv ${run1}/stat.sock ${run1}/away && ln -s ${RUN}/good1/stat.sock ${run1}/stat.sock`,
+    `mv ${run1}/probe.sock ${run1}/away && ln -s ${RUN}/good1/probe.sock ${run1}/probe.sock`,
   );
   assert.equal(moved.exitCode, 0, moved.stderr);
   try {
     const { stdout } = await verb(root, 'status', 'evil1');
     assert.equal(stdout.trim(), 'unknown');
   } finally {
-    await asQemu('sh', '-c', `rm ${run1}/stat.sock && mv ${run1}/away ${run1}/stat.sock`);
+    await asQemu('sh', '-c', `rm ${run1}/probe.sock && mv ${run1}/away ${run1}/probe.sock`);
   }
   assert.equal((await verb(root, 'status', 'evil1')).stdout.trim(), 'active');
 });
