@@ -18,6 +18,7 @@ export function scalePlot(points: readonly ScalePoint[]): string {
     limit: (vms) => 60 + (vms * 60) / 1024,
   });
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${SIZE.width} ${SIZE.height}" font-family="sans-serif" font-size="12">
+  <title>CPU and memory of statd by the number of VMs</title>
 <rect width="100%" height="100%" fill="#fff"/>
 ${cpu}
 ${memory}
