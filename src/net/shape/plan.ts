@@ -73,8 +73,8 @@ function bucket(device: string, kbit: number, burst?: number, now?: Bucket): str
 
 /** Two frames of an ordinary Ethernet: a bucket that holds less than one would let nothing through. */
 const LEAST_BYTES = 3200;
-/** The largest packet that one machine hands to another in one piece, to be cut up later (GSO), with its headers. */
-const WHOLE_BYTES = 66_000;
+/** The largest packet that is handed on in one piece, to be cut up later (GSO): 64 KiB, and the headers of all its parts. */
+const WHOLE_BYTES = 128_000;
 /** A queue shorter than what TCP sends in one go would lose it. */
 const LEAST_QUEUE = 65_536;
 

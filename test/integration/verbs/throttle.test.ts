@@ -25,10 +25,12 @@ const run = (verb: string, ...args: string[]): Promise<Finished> =>
   sandbox.run(verb, args, { prefix });
 const ok = (verb: string, ...args: string[]): Promise<string> => sandbox.ok(verb, args, { prefix });
 const throttle = (...args: string[]): Promise<string> => ok('throttle', 'web1', ...args);
-/** Starts a command in the guest, when that is up, and leaves it running. */
+/** Starts a command in the guest, when that and its network are up, and leaves it running. */
 async function inBackground(command: string): Promise<void> {
   const up = async (): Promise<true | undefined> =>
-    (await run('guest-exec', 'web1', 'true')).code === 0 ? true : undefined;
+    (await run('guest-exec', 'web1', 'ip -4 addr show eth0 | grep -q inet')).code === 0
+      ? true
+      : undefined;
   assert.ok(await poll(up, { deadlineMs: 120_000, everyMs: 200 }), 'the guest does not come up');
   await ok('guest-exec', 'web1', `(${command}) </dev/null >/dev/null 2>&1 &`);
 }
@@ -273,21 +275,17 @@ for (const [what, option, command, counter] of [
     'wr_operations',
   ],
 ] as const) {
-  test(`${what} by direct I/O of a guest: 50, 500 and 5000 per second`, async (t) => {
-    for (const limit of [50, 500, 5000]) {
+  test(`${what} by direct I/O of a guest: 50 and 500 per second`, async (t) => {
+    for (const limit of [50, 500]) {
       await throttle(option, String(limit));
-      // One at a time, a guest in emulation does not get to 5000.
-      for (const loop of limit > 1000 ? [1, 2, 3, 4] : [1])
-        await inBackground(
-          `sh -c 'echo $$ >/run/loop${loop}; while :; do ${command} count=20000; done'`,
-        );
+      await inBackground(`sh -c 'echo $$ >/run/loop; while :; do ${command} count=20000; done'`);
       await sleep(1500);
       const found = await perSecond(counter, 6);
       t.diagnostic(`${limit} ${what}/s: ${found.toFixed(1)}`);
       near(found, limit, 0.05);
       const used = await throttle('--verify');
       assert.match(used, new RegExp(`disk ${what}: uses \\d+ operations/s of ${limit} .*: kept`));
-      await ok('guest-exec', 'web1', 'kill $(cat /run/loop*); rm /run/loop*; killall dd; true');
+      await ok('guest-exec', 'web1', 'kill $(cat /run/loop); killall dd; true');
     }
     await throttle('--reset');
   });
