@@ -31,10 +31,22 @@ export function tapPlan(tap: string, bridge: string): string[] {
     `tuntap add dev ${tap} mode tap vnet_hdr user 0`,
     // The host itself has no business on this link: no link-local address of its own.
     `link set dev ${tap} addrgenmode none`,
+    ...portPlan(tap, bridge),
+  ];
+}
+
+/** What makes a tap an isolated port of the bridge, also one that was one before. */
+function portPlan(tap: string, bridge: string): string[] {
+  return [
     `link set dev ${tap} master ${bridge}`,
     `link set dev ${tap} type bridge_slave isolated on`,
     `link set dev ${tap} up`,
   ];
+}
+
+/** Plugs a running VM's tap in again, whatever somebody else has done to the port. */
+export async function repairPort(tap: string, bridge: string): Promise<void> {
+  await applyIp(portPlan(tap, bridge));
 }
 
 /**

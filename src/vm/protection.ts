@@ -1,6 +1,6 @@
 import { assertGuard, installGuard, removeGuard } from '../net/guard/install.ts';
 import { addRoute, removeRoute } from '../net/route.ts';
-import { assertTapFree, tapExists } from '../net/tap.ts';
+import { assertTapFree, repairPort, tapExists } from '../net/tap.ts';
 import type { VmConfig } from '../store/vm-config.ts';
 
 /**
@@ -11,6 +11,14 @@ export async function protect({ network, mac }: VmConfig): Promise<void> {
   if (network.mode !== 'bridge') return;
   await assertTapFree(network.tap);
   await installGuard({ ...network, mac });
+  if (network.ipv6 !== '') await addRoute(network.ipv6, network.bridge);
+}
+
+/** For a VM that runs: puts back what somebody else has taken away, such as a reload of nftables. */
+export async function repair({ network, mac }: VmConfig): Promise<void> {
+  if (network.mode !== 'bridge' || process.getuid?.() !== 0) return;
+  await installGuard({ ...network, mac });
+  await repairPort(network.tap, network.bridge);
   if (network.ipv6 !== '') await addRoute(network.ipv6, network.bridge);
 }
 

@@ -11,6 +11,7 @@ import { deadlineOf } from './haste.ts';
 import type { RootContext } from './host.ts';
 import { isBeginning, observe } from './observe.ts';
 import { withFreePort } from './ports.ts';
+import { repair } from './protection.ts';
 import { endRun } from './remove.ts';
 import type { Started, StartVm } from './root-side.ts';
 import { prepareStart, releaseStart, type StartContext } from './start-context.ts';
@@ -23,7 +24,10 @@ export async function startRun(context: RootContext, { name }: StartVm): Promise
   const found = readVmConfig(name, files);
   if (runningIncarnation(files) !== undefined) {
     const going = await goOn(context, name);
-    if (going !== undefined) return going;
+    if (going !== undefined) {
+      await repair(found);
+      return going;
+    }
     // A start that was interrupted has left it: it is begun anew.
     const { gone } = await endRun(context, { name, how: 'kill', wait_ms: KILL_MS });
     if (!gone) throw new ProvisionerError(`VM ${name}: a QEMU that never ran does not end`);

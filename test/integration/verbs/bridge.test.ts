@@ -72,6 +72,20 @@ test('two VMs on one bridge do not reach each other', async () => {
     assert.match(await namespace.ip(`-d link show ${tap}`), /isolated on/);
 });
 
+test('a second start puts back what somebody else has taken away, under a guest that runs', async () => {
+  const filter = async (): Promise<string> =>
+    (await namespace.exec('nft', 'list', 'ruleset')).stdout;
+  const before = await filter();
+  assert.match(before, /192\.0\.2\.10/);
+  await namespace.exec('nft', 'flush', 'ruleset');
+  await namespace.ip('link set dev tap100i0 type bridge_slave isolated off');
+  assert.match(await ok('start', 'web1'), /is running already/);
+  assert.match(await filter(), /192\.0\.2\.10/);
+  assert.match(await namespace.ip('-d link show tap100i0'), /isolated on/);
+  await ok('start', 'web2');
+  assert.equal(await filter(), before);
+});
+
 test('metrics: what the guest receives is rx, what it sends is tx', async () => {
   const metrics = async (): Promise<Record<string, number>> =>
     JSON.parse(await ok('metrics', 'web1'));
