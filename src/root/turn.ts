@@ -17,12 +17,12 @@ export async function inTurn<T>(
   name: VmName,
   work: () => Promise<T>,
 ): Promise<T> {
-  const { paths, signal, inHaste } = context;
+  const { paths, inHaste } = context;
+  // Not ended by a signal: undoing comes this way, too.
   const lock = await lockFile(paths.rootLock(name), {
     what: `VM ${name}`,
     holder: `the root side (${request})`,
     waitMs: inHaste === true ? HASTY_MS : PATIENT_MS,
-    signal,
   });
   try {
     return await work();
