@@ -14,6 +14,8 @@ from ledger import Ledger
 from mend import adopt, mend
 
 LEDGER = "qemu-ledger.json"
+# A writer without manners is back after hundredths of a second at the soonest.
+MENDS = 8
 
 
 class Database:
@@ -33,6 +35,19 @@ class Database:
     def call(self, method: str, *args, **kwargs):
         """One method of BlockHost's. It reads before it writes, so a torn file leaves all as it was."""
         return patiently(lambda: getattr(self.api, method)(*args, **kwargs))
+
+    def change(self, method: str, *args, **kwargs):
+        """
+        One that changes a record, under the ledger's lock. When a foreign writer has put an old copy in its way
+        since we looked, the database is mended and asked again.
+        """
+        for left in reversed(range(MENDS)):
+            try:
+                return getattr(self.api, method)(*args, **kwargs)
+            except ValueError:
+                if left == 0:
+                    raise
+            self.reconcile()
 
     def reconcile(self) -> dict:
         """Under the ledger's lock: mends what others have undone. @returns the database as it is then."""

@@ -77,7 +77,7 @@ class Records:
             ledger.save()
             if record is not None:
                 # Frees its addresses once more, whoever has them by now: reconciling puts that right.
-                self._db.call("delete_vm", name)
+                self._db.change("delete_vm", name)
                 database = self._db.reconcile()
                 ledger.pending = {
                     "ip": list(database["allocated_ips"]),
@@ -113,7 +113,7 @@ class Records:
             known = database["vms"].get(name)
             if known is not None:
                 raise BadInput(f"VM {name} exists already")
-            made = self._db.call(
+            made = self._db.change(
                 "register_vm",
                 name=name,
                 vmid=record["vmid"],
@@ -137,7 +137,7 @@ class Records:
             if self._status(database, name) == "destroyed":
                 raise BadInput(f"VM {name} is destroyed")
             self._move(database, name)
-            self._db.call("mark_suspended", name)
+            self._db.change("mark_suspended", name)
             self._settle(name, "suspended")
 
     def activate(self, name: str, expires_at: str | None) -> None:
@@ -146,7 +146,7 @@ class Records:
                 raise BadInput(f"VM {name} is destroyed")
             expiry = later_of(database["vms"][name]["expires_at"], expires_at)
             self._move(database, name)
-            self._db.call("mark_active", name, expiry)
+            self._db.change("mark_active", name, expiry)
             self._settle(name, "active")
 
     def remove(self, name: str) -> None:
@@ -155,13 +155,13 @@ class Records:
             if database["vms"].get(name, {}).get("status", "destroyed") == "destroyed":
                 return
             self._move(database, name)
-            self._db.call("mark_destroyed", name)
+            self._db.change("mark_destroyed", name)
             self._settle(name, "destroyed")
 
     def update(self, name: str, fields: dict) -> None:
         with self._locked() as database:
             self._status(database, name)
-            self._db.call("update_fields", name, fields)
+            self._db.change("update_fields", name, fields)
 
     def _locked(self):
         return Turn(self._db)

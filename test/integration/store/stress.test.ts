@@ -108,8 +108,12 @@ function run(script: string, orders: StressOrders, killAfterMs?: number): Promis
     env: { ...process.env, STRESS_ORDERS: JSON.stringify(orders) },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  const timer = killAfterMs === undefined ? undefined : setTimeout(() => kill(child), killAfterMs);
-  let [done, stderr] = [0, ''];
+  let [done, stderr, doomed] = [0, '', false];
+  const end = (): void => {
+    doomed = true;
+    kill(child);
+  };
+  const timer = killAfterMs === undefined ? undefined : setTimeout(end, killAfterMs);
   child.stdout.on('data', (dots: Buffer) => {
     done += dots.length;
   });
@@ -119,7 +123,8 @@ function run(script: string, orders: StressOrders, killAfterMs?: number): Promis
   return new Promise((resolve, reject) => {
     child.once('close', (code, signal) => {
       clearTimeout(timer);
-      if (code === 0 || signal === 'SIGKILL') resolve({ done, killed: signal !== null });
+      // Its helper is killed first, of which it may have had the time to complain.
+      if (code === 0 || doomed) resolve({ done, killed: doomed && code !== 0 });
       else reject(new Error(`a worker failed (${signal ?? code}): ${stderr}`));
     });
   });
@@ -127,11 +132,23 @@ function run(script: string, orders: StressOrders, killAfterMs?: number): Promis
 
 /** The helper first: it is killed amid what it does, not only left alone. */
 function kill(child: ChildProcess): void {
-  const children = `/proc/${child.pid}/task/${child.pid}/children`;
-  for (const pid of fs.existsSync(children) ? fs.readFileSync(children, 'utf8').split(' ') : []) {
-    if (/^\d+$/.test(pid)) process.kill(Number(pid), 'SIGKILL');
+  for (const pid of childrenOf(child.pid)) {
+    if (!/^\d+$/.test(pid)) continue;
+    try {
+      process.kill(Number(pid), 'SIGKILL');
+    } catch {
+      // It ended meanwhile.
+    }
   }
   child.kill('SIGKILL');
+}
+
+function childrenOf(pid: number | undefined): string[] {
+  try {
+    return fs.readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ');
+  } catch {
+    return [];
+  }
 }
 
 function foreignWriter(t: TestContext, files: BlockhostFiles, seed: number): ChildProcess {

@@ -245,10 +245,20 @@ test('stop of a paused VM wakes the guest, which then powers off', async () => {
   await isOff();
 });
 
-test('stop: a guest that ignores the button is ended by quit, within --timeout', async () => {
+test('stop: a guest that ignores the button is asked by its agent', async () => {
   await sandbox.ok('start', ['web1']);
   await guestIsUp();
   assert.equal(await sandbox.sh('web1', 'mood off; echo done'), 'done');
+  const { stdout, stderr } = await sandbox.run('stop', ['web1', '--timeout', '20']);
+  assert.match(stdout, /^VM web1 is off: the guest powered down after .*, when asked twice$/m);
+  assert.match(stderr, /asking the guest again/);
+  await isOff();
+});
+
+test('stop: a guest that ignores the button and has no agent is ended by quit, within --timeout', async () => {
+  await sandbox.ok('start', ['web1']);
+  await guestIsUp();
+  assert.equal(await sandbox.sh('web1', 'mood off; mood agent-absent; echo done'), 'done');
   const { stdout, stderr, seconds } = await sandbox.run('stop', ['web1', '--timeout', '8']);
   assert.match(
     stdout,

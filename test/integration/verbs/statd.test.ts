@@ -91,7 +91,7 @@ test('disk: what a guest writes at a known rate is told within 5 %', async () =>
   assert.ok(before);
   await sandbox.sh(
     'web1',
-    'setsid sh -c "i=0; while [ $i -lt 30 ]; do dd if=/dev/zero of=/data/w bs=1M count=1 conv=fsync,notrunc 2>/dev/null; i=$((i+1)); sleep 1; done" </dev/null >/dev/null 2>&1 &',
+    "setsid sh -c \"for i in $(seq 30 | tr '\\n' ' '); do dd if=/dev/zero of=/data/w bs=1M count=1 conv=fsync,notrunc 2>/dev/null; sleep 1; done\" </dev/null >/dev/null 2>&1 &",
   );
   await sleep(2000);
   const counters = () =>
