@@ -1,6 +1,6 @@
 # The front door: everything a user or a maintainer does starts here.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-vagrant lab lab-shell check fix bench build deb deb-vagrant clean deps
+.PHONY: help demo test test-more test-vagrant lab lab-shell check fix bench build deb deb-vagrant clean deps
 NODE_STAMP := node_modules/.stamp
 
 help: ## this list
@@ -13,6 +13,10 @@ demo: build ## create, use and destroy a real Debian guest, step by step
 test: check ## unit tests, integration with real QEMU, end to end with a real Debian guest
 	@scripts/install-deps test
 	@node scripts/test.mjs unit integration e2e
+
+test-more: $(NODE_STAMP) ## figures that take their time, packages, pages in a browser, BlockHost's database under stress
+	@scripts/install-deps test more
+	@node scripts/test.mjs more
 
 test-vagrant: $(NODE_STAMP) ## the Vagrant provider: rspec, and real Vagrant
 	@scripts/install-deps vagrant

@@ -10,7 +10,7 @@ import type { Host } from './host.ts';
 import { withVmLock } from './lock.ts';
 import { recover } from './recover.ts';
 
-export type StopRung = Rung | 'guest' | 'guest, asked twice';
+export type StopRung = Rung | 'guest' | 'guest, asked again';
 
 export interface Stopped {
   rung: StopRung;
@@ -19,12 +19,14 @@ export interface Stopped {
 
 /** BlockHost's admin panel gives up after 60 s; the whole ladder ends well before. */
 export const STOP_LIMIT_MS = 45_000;
+/** A guest that is still booting hears nothing of a button: it is pressed again until there is somebody to hear. */
+const ASK_EVERY_MS = 8000;
 /** Kept for `quit` and SIGKILL at the end of the ladder. */
 const LAST_RUNGS_MS = 5000;
 
 /**
- * Powers a VM off, asking nicely first: ACPI power button, half-way again and by the guest agent, `quit`, SIGKILL. Tells which
- * rung of the ladder was needed.
+ * Powers a VM off, asking nicely first: ACPI power button, again and by the guest agent, `quit`, SIGKILL. Tells
+ * which rung of the ladder was needed.
  */
 export function stopVm(host: Host, name: VmName, limitMs = STOP_LIMIT_MS): Promise<Stopped> {
   return withVmLock(host, name, 'stop', async () => {
@@ -40,15 +42,15 @@ export function stopVm(host: Host, name: VmName, limitMs = STOP_LIMIT_MS): Promi
     }
     const graceMs = Math.max(0, limitMs - LAST_RUNGS_MS);
     const left = (): number => Math.max(1, graceMs - (monotonicMs() - began));
-    const off = (share: number): Promise<boolean> =>
-      gone(processes, Math.min(left(), graceMs * share), host.signal);
+    const every = Math.min(ASK_EVERY_MS, graceMs / 2);
+    const off = (): Promise<boolean> => gone(processes, Math.min(left(), every), host.signal);
     const presses = graceMs === 0 ? 0 : await pressPowerButton(host, name, left, off);
     const rung: StopRung =
       presses === 0
         ? await endVm(host, name, LAST_RUNGS_MS / 2)
         : presses === 1
           ? 'guest'
-          : 'guest, asked twice';
+          : 'guest, asked again';
     if (presses > 0) await host.root.end({ name, how: 'tidy', wait_ms: 0 });
     return { rung, seconds: seconds() };
   });
@@ -62,8 +64,8 @@ async function pressPowerButton(
   host: Host,
   name: VmName,
   left: () => number,
-  /** Waits for the end, for a share of the whole time at most. */
-  off: (share: number) => Promise<boolean>,
+  /** Waits for the end, until it is time to ask again. */
+  off: () => Promise<boolean>,
 ): Promise<number> {
   const soon = (): { deadlineMs: number } => ({ deadlineMs: Math.min(2000, left()) });
   let qmp: QmpClient;
@@ -78,23 +80,24 @@ async function pressPowerButton(
     return 0;
   }
   try {
-    for (const press of [1, 2]) {
-      host.report(press === 1 ? 'asking the guest to power off (ACPI)' : 'asking the guest again');
+    for (let press = 1; left() > 1; press++) {
+      if (press === 1) host.report('asking the guest to power off (ACPI)');
+      if (press === 2) host.report('asking the guest again');
       const { status } = await qmp.execute('query-status', undefined, soon());
       if (DEAD.has(status)) break;
       // A guest that was paused cannot react before it runs again.
       if (status === 'paused') await qmp.execute('cont', undefined, soon());
       await qmp.execute('system_powerdown', undefined, soon());
       // One that is still booting, or has no ACPI, may yet have an agent.
-      if (press === 2) await askAgent(host, name, soon());
-      if (await off(press === 1 ? 0.5 : 1)) return press;
+      if (press > 1) await askAgent(host, name, soon());
+      if (await off()) return press;
     }
     host.report('the guest does not power off: ending QEMU');
     return 0;
   } catch (error) {
     host.signal.throwIfAborted();
     host.verbose(`QMP: ${String(error)}`);
-    return (await off(0.1)) ? 1 : 0;
+    return (await off()) ? 1 : 0;
   } finally {
     await qmp.close();
   }

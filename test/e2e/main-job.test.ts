@@ -42,7 +42,7 @@ test('create returns when the guest is ready: agent and account', async () => {
 test('a stop in its first run, straight after create, lets the guest power down', async () => {
   // With more time than the verb takes: an emulated guest on a busy machine is far from the end of its boot.
   const { rung } = await stopVm(sandbox.host(), parseVmName('web1'), 240_000);
-  assert.ok(rung === 'guest' || rung === 'guest, asked twice', rung);
+  assert.ok(rung === 'guest' || rung === 'guest, asked again', rung);
   assert.equal((await vm('status')).trim(), 'suspended');
 });
 

@@ -8,7 +8,7 @@ const inBackticks = [...page.matchAll(/`([^`\n]+)`/g)].map(([, text = '']) => te
 
 test('every test that docs/contract.md names is there', () => {
   const named = inBackticks.filter((text) =>
-    /^((unit|integration|lab|e2e|support)\/|python\/test_)/.test(text),
+    /^((unit|integration|more|lab|e2e|support)\/|python\/test_)/.test(text),
   );
   assert.ok(named.length > 60, `${named.length} tests`);
   const missing = named.filter((name) => {

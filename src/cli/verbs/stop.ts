@@ -34,8 +34,8 @@ function describe({ rung, seconds }: Stopped): string {
       return 'is off already';
     case 'guest':
       return `is off: the guest powered down ${after}`;
-    case 'guest, asked twice':
-      return `is off: the guest powered down ${after}, when asked twice`;
+    case 'guest, asked again':
+      return `is off: the guest powered down ${after}, when asked again`;
     case 'quit':
       return `is off: the guest did not power down, QEMU was told to quit ${after}`;
     case 'killed':

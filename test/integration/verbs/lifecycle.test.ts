@@ -250,7 +250,7 @@ test('stop: a guest that ignores the button is asked by its agent', async () => 
   await guestIsUp();
   assert.equal(await sandbox.sh('web1', 'mood off; echo done'), 'done');
   const { stdout, stderr } = await sandbox.run('stop', ['web1', '--timeout', '20']);
-  assert.match(stdout, /^VM web1 is off: the guest powered down after .*, when asked twice$/m);
+  assert.match(stdout, /^VM web1 is off: the guest powered down after .*, when asked again$/m);
   assert.match(stderr, /asking the guest again/);
   await isOff();
 });

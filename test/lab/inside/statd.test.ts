@@ -91,7 +91,7 @@ test('a state that changes shows long before the next sample', async () => {
     await until((now) => now.record.state === state, 2);
     times.push(performance.now() - began);
   }
-  // The host has one CPU, which guest, test and sampler share. Elsewhere it is a few ms (integration/verbs/statd).
+  // The host has one CPU, which guest, test and sampler share. Elsewhere it is a few ms (more/verbs/statd).
   assert.ok(Math.min(...times) < 500, `${times}`);
 });
 
