@@ -61,7 +61,8 @@ process.exitCode = total.fail === 0 ? 0 : 1;
 function addEarlier(counts) {
   const file = process.env.TEST_TOTALS;
   if (file === undefined) return;
-  const earlier = fs.existsSync(file) ? JSON.parse(fs.readFileSync(file, 'utf8')) : {};
+  const text = fs.existsSync(file) ? fs.readFileSync(file, 'utf8') : '';
+  const earlier = text === '' ? {} : JSON.parse(text);
   counts.pass += earlier.pass ?? 0;
   counts.fail += earlier.fail ?? 0;
   fs.writeFileSync(file, JSON.stringify({ pass: counts.pass, fail: counts.fail }));
