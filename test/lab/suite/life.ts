@@ -36,9 +36,13 @@ export function testLife({ argv, create = [] }: Way): void {
     assert.equal(await vm('status'), 'active');
     const [command = '', ...words] = argv(['blockhost-vm-list']);
     assert.match((await run(command, words)).stdout, /^web1\tactive\t/m);
-    const metrics = JSON.parse(await vm('metrics'));
-    assert.equal(metrics.state, 'running');
-    assert.equal(metrics.guest_agent_responsive, true);
+    // Where the sampler runs, it asks the agent now and then.
+    const asked = async (): Promise<true | undefined> => {
+      const metrics = JSON.parse(await vm('metrics'));
+      assert.equal(metrics.state, 'running');
+      return metrics.guest_agent_responsive === true ? true : undefined;
+    };
+    assert.ok(await poll(asked, { deadlineMs: 90_000, everyMs: 500 }), 'the agent is not seen');
   });
 
   test('stop powers the guest off and leaves no scope', async () => {
