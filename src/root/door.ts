@@ -2,6 +2,7 @@ import * as z from 'zod/mini';
 import { BusyError, InputError, messageOf, NotFoundError, ProvisionerError } from '../errors.ts';
 import { explainAccess } from '../host/config.ts';
 import { describeMismatch } from '../host/mismatch.ts';
+import { QmpTimeoutError } from '../qmp/errors.ts';
 import { quote } from '../types.ts';
 import { createFiles } from '../vm/create-files.ts';
 import type { RootContext } from '../vm/host.ts';
@@ -91,7 +92,8 @@ function refusal(error: unknown): Refusal {
 
 function kindOf(error: unknown): NonNullable<Refusal['kind']> {
   if (error instanceof UndoError) return 'undo';
-  if (error instanceof BusyError) return 'busy';
+  // A monitor that is in use, or slow because its CPU time is limited, is asked again.
+  if (error instanceof BusyError || error instanceof QmpTimeoutError) return 'busy';
   if (error instanceof NotFoundError) return 'not-found';
   return error instanceof InputError ? 'input' : 'failed';
 }

@@ -23,9 +23,8 @@ export const verb: Verb = {
   },
   async run({ args, options, host, out }) {
     if (process.getuid?.() !== 0) throw new InputError('only root can answer for root');
-    const context = { ...host, inHaste: true };
     if (options.serve === true) {
-      await serveRoot(context);
+      await serveRoot(host);
       return 0;
     }
     const job = stringOption(options, 'publish');
@@ -35,7 +34,8 @@ export const verb: Verb = {
     }
     const request = args[0] ?? '';
     if (!isRequestName(request)) throw new InputError(`there is no request ${quote(request)}`);
-    const reply = await answer(context, request, await readInput());
+    // The root agent serves nobody else meanwhile.
+    const reply = await answer({ ...host, inHaste: true }, request, await readInput());
     out.line(JSON.stringify(reply));
     return reply.ok ? 0 : 1;
   },
