@@ -111,8 +111,9 @@ test('devices are out of reach but those QEMU needs', async () => {
 
 test('a symbolic link in the place of a socket leads nobody anywhere', async () => {
   const run1 = `${RUN}/evil1`;
-  // The sampler has its own connection: without it verbs look for themselves.
+  // The sampler has its own connection: without it, and what it said last, verbs look for themselves.
   await run('systemctl', ['stop', 'blockhost-qemu-statd']);
+  fs.rmSync(`${RUN}/.statd/evil1`, { force: true });
   const moved = await asQemu(
     'sh',
     '-c',
