@@ -42,8 +42,9 @@ test('the guest is configured by its seed, keeps its state over a reboot and pow
   assert.match(await machine.sh('ip route'), /^default via 10\.0\.2\.2 dev eth0/m);
   assert.match(await machine.sh('ip -6 route'), /^default via fd00::1 dev eth0/m);
   assert.match(await machine.sh('ping -c 1 -w 5 10.0.2.2'), /1 packets received/);
-  await machine.sh('echo kept >/data/file; setsid reboot >/dev/null 2>&1 &');
+  await machine.sh('echo kept >/data/file');
 
+  await machine.leave('reboot');
   await machine.event('RESET');
   await machine.until("grep -q ' /etc ' /proc/mounts");
   assert.equal(await machine.sh('cat /data/file'), 'kept');
@@ -93,8 +94,7 @@ test('the guest misbehaves as its mood asks for, and recovers', async () => {
 test('a kernel panic is told to QEMU', async () => {
   await using machine = await Machine.boot(SEED);
   await machine.until('grep -q pvpanic_pci /proc/modules');
-  // The guest may be gone before its agent has said that the command was started.
-  machine.sh('setsid panic >/dev/null 2>&1 &').catch(() => undefined);
+  await machine.leave('panic');
   assert.equal((await machine.event('GUEST_PANICKED')).action, 'pause');
 });
 

@@ -10,6 +10,8 @@ import { machineArgv, makeMachineFiles } from './machine-files.ts';
 
 /** Long enough for a boot on a busy machine; no test waits for it unless something is broken. */
 const BOOT_MS = 180_000;
+/** As long as an agent that is there takes to answer; one that has gone never does. */
+const LEAVE_MS = 5000;
 
 type Message = Record<string, unknown>;
 
@@ -90,10 +92,10 @@ export class Machine {
   }
 
   /** One command to the agent on a connection of its own. Waits for the agent to appear. */
-  async agent(execute: string, args: Message = {}): Promise<unknown> {
+  async agent(execute: string, args: Message = {}, deadlineMs = BOOT_MS): Promise<unknown> {
     const socket = await this.connectAgent();
     try {
-      return await askAgent(socket, execute, args, BOOT_MS);
+      return await askAgent(socket, execute, args, deadlineMs);
     } catch (error) {
       throw new ProvisionerError(
         `${messageOf(error)}; its console: ${this.console().slice(-2000)}`,
@@ -118,6 +120,12 @@ export class Machine {
           .toString('utf8')
           .trimEnd();
     }
+  }
+
+  /** Runs what takes the guest away, maybe before its agent has said that it was started. */
+  async leave(script: string): Promise<void> {
+    const shell = { path: '/bin/sh', arg: ['-c', `setsid ${script} >/dev/null 2>&1 &`] };
+    await this.agent('guest-exec', shell, LEAVE_MS).catch(() => undefined);
   }
 
   /** Runs a command on the console, which works whatever the agent does, and waits for its end. */
