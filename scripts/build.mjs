@@ -1,6 +1,7 @@
 // Bundles src/cli/main.ts into one file, dist/blockhost-qemu.cjs, and links the command names to it.
-// Libraries that only some verbs need are packed inside it and compiled when first used: parsing all of
-// them at every start would cost each verb more than its work (docs/decisions/0002-one-bundle.md).
+// Libraries that only some verbs need, and all of the verbs that change something, are packed inside it and
+// compiled when first used: parsing all of that at every start would cost those that only look more than their
+// work (docs/decisions/0002-one-bundle.md).
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import * as zlib from 'node:zlib';
@@ -12,7 +13,6 @@ const root = path.join(
   '..',
 );
 const { version } = JSON.parse(fs.readFileSync(path.join(root, 'package.json'), 'utf8'));
-
 const common = {
   bundle: true,
   platform: 'node',
@@ -21,9 +21,25 @@ const common = {
   minifyWhitespace: true,
   minifySyntax: true,
   legalComments: 'none',
+  // Packed text is compiled as a function, which has no import() but a require().
+  supported: { 'dynamic-import': false },
+  define: { PROGRAM_VERSION: JSON.stringify(version) },
   absWorkingDir: root,
   logLevel: 'warning',
 };
+
+/** A module's text as the content of a string, which becomes a module when it is first required. */
+async function packed(name, options) {
+  const { outputFiles } = await build({ ...common, ...options, write: false });
+  const base64 = zlib.brotliCompressSync(outputFiles[0].contents).toString('base64');
+  return {
+    contents: `
+      const text = require('node:zlib').brotliDecompressSync(Buffer.from('${base64}', 'base64')).toString();
+      require('node:vm').compileFunction(text, ['module', 'exports', 'require'], { filename: '${name}' })(module, exports, require);`,
+    loader: 'js',
+    resolveDir: root,
+  };
+}
 
 export function lazyLibraries() {
   return {
@@ -31,24 +47,27 @@ export function lazyLibraries() {
     setup(plugin) {
       const filter = new RegExp(`^(${LAZY.join('|')})$`);
       plugin.onResolve({ filter }, ({ path: name }) => ({ path: name, namespace: 'lazy' }));
-      plugin.onLoad({ filter: /.*/, namespace: 'lazy' }, async ({ path: name }) => {
-        const result = await build({
-          ...common,
+      plugin.onLoad({ filter: /.*/, namespace: 'lazy' }, ({ path: name }) =>
+        packed(name, {
           stdin: { contents: `module.exports = require('${name}')`, resolveDir: root },
-          write: false,
-        });
-        const packed = zlib.brotliCompressSync(result.outputFiles[0].contents).toString('base64');
-        return {
-          contents: `
-            const text = require('node:zlib').brotliDecompressSync(Buffer.from('${packed}', 'base64')).toString();
-            require('node:vm').compileFunction(text, ['module', 'exports', 'require'], { filename: '${name}' })(module, exports, require);`,
-          loader: 'js',
-          resolveDir: root,
-        };
-      });
+        }),
+      );
     },
   };
 }
+
+const packedActing = {
+  name: 'packed-acting',
+  setup(plugin) {
+    plugin.onResolve({ filter: /^\.\/acting\.ts$/ }, ({ path: name, resolveDir }) => ({
+      path: path.join(resolveDir, name),
+      namespace: 'acting',
+    }));
+    plugin.onLoad({ filter: /.*/, namespace: 'acting' }, ({ path: file }) =>
+      packed('blockhost-qemu/acting', { entryPoints: [file], plugins: [lazyLibraries()] }),
+    );
+  },
+};
 
 /** The names the program answers to; contract §1 for the blockhost-* ones. */
 export const COMMANDS = [
@@ -93,8 +112,7 @@ export async function buildProgram() {
     entryPoints: ['src/cli/main.ts'],
     outfile: file,
     banner: { js: `#!/usr/bin/env node\n${TOO_OLD}` },
-    define: { PROGRAM_VERSION: JSON.stringify(version) },
-    plugins: [lazyLibraries()],
+    plugins: [lazyLibraries(), packedActing],
   });
   fs.chmodSync(file, 0o755);
   fs.cpSync(path.join(root, 'python', 'store_helper'), path.join(dist, 'store_helper'), {

@@ -28,6 +28,9 @@ export class NotFoundError extends ProvisionerError {}
 /** Somebody else holds what is needed: a lock, a name, a socket. */
 export class BusyError extends ProvisionerError {}
 
+/** The other side of a request was lost: nobody knows whether it was carried out. */
+export class LostError extends ProvisionerError {}
+
 /** The message of anything thrown, for embedding in another message. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

@@ -4,21 +4,18 @@ import { blockhostFiles } from '../host/blockhost/files.ts';
 import type { Config } from '../host/config.ts';
 import { BlockhostStore } from '../store/blockhost.ts';
 import { withDbYaml } from '../store/blockhost-settings.ts';
-import { chooseStore, helperCommand } from '../store/choose.ts';
+import { helperCommand } from '../store/choose.ts';
 import { HelperClient } from '../store/helper-client.ts';
 import { BlockhostSite } from '../vm/blockhost-site.ts';
 import type { Host } from '../vm/host.ts';
 
-/** On a host of BlockHost's: its records, its settings, its rules. Elsewhere nothing. */
+/** What a host of BlockHost's has: its records, its settings, its rules. */
 export async function blockhostOf(
   config: Config,
   needsSettings: boolean,
-): Promise<Partial<Pick<Host, 'store' | 'settings' | 'blockhost'>>> {
+): Promise<Pick<Host, 'store' | 'blockhost'> & Partial<Pick<Host, 'settings'>>> {
   const { settings } = config;
-  if (chooseStore(settings, process.env) === 'embedded') return {};
-  const program = fs.realpathSync(process.argv[1] ?? '');
-  const directory = path.join(path.dirname(program), 'store_helper');
-  const helper = new HelperClient(helperCommand(directory, settings));
+  const helper = helperOf(config);
   return {
     store: new BlockhostStore(helper),
     blockhost: new BlockhostSite(blockhostFiles(settings.blockhost_dir), helper),
@@ -26,4 +23,15 @@ export async function blockhostOf(
       ? { settings: withDbYaml(settings, config.given, await helper.call('settings', {})) }
       : {}),
   };
+}
+
+/** Its records alone. */
+export function blockhostStore(config: Config): BlockhostStore {
+  return new BlockhostStore(helperOf(config));
+}
+
+function helperOf({ settings }: Config): HelperClient {
+  const program = fs.realpathSync(process.argv[1] ?? '');
+  const directory = path.join(path.dirname(program), 'store_helper');
+  return new HelperClient(helperCommand(directory, settings));
 }

@@ -1,25 +1,36 @@
 import type { Command } from 'commander';
-import type { Host } from '../vm/host.ts';
+import type { Host, ReadHost } from '../vm/host.ts';
 
 /** One verb of the command line: it declares its words, makes one call, prints the result. */
-export interface Verb {
+export interface Declared {
   summary: string;
+  /** One word that is no option is its argument as it stands: the parser, which takes longer to load, is not asked. */
+  oneWord?: true;
+  /** Adds arguments, options and examples. */
+  declare(command: Command): void;
+}
+
+/** It changes something: a root side is set up for it. */
+export interface ActingVerb extends Declared {
   /** `root`: called by root it stays root, on a BlockHost host too. Others leave that to the root side. */
   privileges?: 'root';
   /** It goes by bridge, addresses and days that BlockHost's db.yaml may name. */
   needsSettings?: true;
-  /** Adds arguments, options and examples. */
-  declare(command: Command): void;
   /** @returns the exit code. Failures are thrown. */
   run(invocation: Invocation): Promise<number>;
 }
 
-export interface Invocation {
+/** It only looks, which needs no privileges and should cost little. */
+export interface LookingVerb extends Declared {
+  run(invocation: Invocation<ReadHost>): Promise<number>;
+}
+
+export interface Invocation<H extends ReadHost = Host> {
   /** Positional arguments, as given. */
   args: string[];
   /** Options by their commander name. */
   options: Record<string, unknown>;
-  host: Host;
+  host: H;
   out: Output;
   /** Names of all verbs. */
   verbs: readonly string[];

@@ -1,6 +1,6 @@
 import * as path from 'node:path';
 import { helpText, versionText } from './help.ts';
-import { runVerb } from './run-verb.ts';
+import { LOOKING, runLooking } from './looking.ts';
 import { VERBS, verbOfCommand } from './verbs.ts';
 
 /**
@@ -11,18 +11,18 @@ async function main(): Promise<number> {
   const [, program = 'blockhost-qemu', ...rest] = process.argv;
   const command = path.basename(program);
   const named = verbOfCommand(command);
-  if (named !== undefined) return await runVerb(named, command, rest);
+  if (named !== undefined) return await run(named, command, rest);
   // The shell's fast path (bin/) hands over what it does not answer, under the name it was called by.
   if (rest[0] === '--as') {
     const [, as = '', ...args] = rest;
     const verb = verbOfCommand(as);
-    if (verb !== undefined) return await runVerb(verb, as, args);
+    if (verb !== undefined) return await run(verb, as, args);
   }
   const [first = '--help', ...args] = rest;
   if (first === '--help' || first === '-h' || first === 'help') {
     const about = first === 'help' ? args[0] : undefined;
     if (about !== undefined && Object.hasOwn(VERBS, about)) {
-      return await runVerb(about, `blockhost-qemu ${about}`, ['--help']);
+      return await run(about, `blockhost-qemu ${about}`, ['--help']);
     }
     process.stdout.write(helpText());
     return 0;
@@ -31,12 +31,18 @@ async function main(): Promise<number> {
     process.stdout.write(versionText());
     return 0;
   }
-  if (Object.hasOwn(VERBS, first)) return await runVerb(first, `blockhost-qemu ${first}`, args);
+  if (Object.hasOwn(VERBS, first)) return await run(first, `blockhost-qemu ${first}`, args);
   const said = first.replace(/[^\x21-\x7e]/g, '?').slice(0, 40);
   process.stderr.write(
     `blockhost-qemu: there is no verb ${said}; blockhost-qemu --help lists them\n`,
   );
   return 1;
+}
+
+async function run(verb: string, command: string, argv: readonly string[]): Promise<number> {
+  if (Object.hasOwn(LOOKING, verb)) return await runLooking(verb, command, argv);
+  const { runActing } = await import('./acting.ts');
+  return await runActing(verb, command, argv);
 }
 
 // Files that are not for everybody get their modes by name; directories on the way to a VM must be passable.

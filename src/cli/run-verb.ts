@@ -3,20 +3,35 @@ import { InputError, ProvisionerError } from '../errors.ts';
 import { explainAccess } from '../host/config.ts';
 import { closeInherited } from '../host/descriptors.ts';
 import type { Paths } from '../host/paths.ts';
+import type { ReadHost } from '../vm/host.ts';
+import type { Wanted } from './context.ts';
 import { versionText } from './help.ts';
-import type { Invocation, Output } from './invocation.ts';
+import type { Declared, Invocation, Output } from './invocation.ts';
 import { VERBS } from './verbs.ts';
-import { makeHost } from './wiring.ts';
 
 /** The signal ended the verb; what it had done is undone. */
 class Interrupted extends ProvisionerError {}
 
+export interface Run<V extends Declared, H extends ReadHost> {
+  /** The words that called it, for messages. */
+  command: string;
+  argv: readonly string[];
+  load: (() => Promise<{ verb: V & Runs<H> }>) | undefined;
+  /** Puts together what the verb works with. */
+  hostOf(wanted: Wanted, verb: V): Promise<H>;
+}
+
+interface Runs<H extends ReadHost> {
+  run(invocation: Invocation<H>): Promise<number>;
+}
+
 /** Runs one verb from its arguments to its exit code. Never throws, never prints a stack trace. */
-export async function runVerb(
-  name: string,
-  command: string,
-  argv: readonly string[],
-): Promise<number> {
+export async function runVerb<V extends Declared, H extends ReadHost>({
+  command,
+  argv,
+  load,
+  hostOf,
+}: Run<V, H>): Promise<number> {
   closeInherited();
   const out = output();
   const abort = new AbortController();
@@ -26,25 +41,15 @@ export async function runVerb(
   let verbose = false;
   let paths: Paths | undefined;
   try {
-    const parsed = await parse(name, command, argv);
-    if (parsed.done) return 0;
+    const verb = (await load?.())?.verb;
+    if (verb === undefined) throw new InputError('there is no such verb');
+    const parsed = await parse(verb, command, argv);
+    if (parsed === undefined) return 0;
     verbose = parsed.options.verbose === true;
-    const { privileges, needsSettings } = parsed.verb;
-    const host = await makeHost({
-      out,
-      verbose,
-      signal: abort.signal,
-      privileges,
-      needsSettings: needsSettings === true,
-    });
+    const host = await hostOf({ out, verbose, signal: abort.signal }, verb);
     paths = host.paths;
-    return await parsed.verb.run({
-      args: parsed.args,
-      options: parsed.options,
-      host,
-      out,
-      verbs: Object.keys(VERBS).filter((verb) => VERBS[verb]?.hidden !== true),
-    });
+    const verbs = Object.keys(VERBS).filter((other) => VERBS[other]?.hidden !== true);
+    return await verb.run({ ...parsed, host, out, verbs });
   } catch (thrown) {
     const error = paths === undefined ? thrown : explainAccess(thrown, paths);
     out.note(`${command}: ${oneLine(error)}`);
@@ -53,22 +58,16 @@ export async function runVerb(
   }
 }
 
-type Parsed =
-  | { done: true }
-  | {
-      done: false;
-      verb: Awaited<ReturnType<(typeof VERBS)[string]['load']>>['verb'];
-      args: string[];
-      options: Invocation['options'];
-    };
-
-async function parse(name: string, words: string, argv: readonly string[]): Promise<Parsed> {
-  const entry = VERBS[name];
-  if (entry === undefined) throw new InputError(`there is no verb ${name}`);
-  const [{ verb }, { Command, CommanderError }] = await Promise.all([
-    entry.load(),
-    import('commander'),
-  ]);
+/** What the command line says, or undefined when help or version was all that was asked for. */
+async function parse(
+  verb: Declared,
+  words: string,
+  argv: readonly string[],
+): Promise<Pick<Invocation, 'args' | 'options'> | undefined> {
+  const [word, ...more] = argv;
+  if (verb.oneWord && word !== undefined && more.length === 0 && /^[^-]/.test(word))
+    return { args: [word], options: {} };
+  const { Command, CommanderError } = await import('commander');
   const command = new Command(words)
     .description(`${verb.summary[0]?.toUpperCase()}${verb.summary.slice(1)}.`)
     .exitOverride()
@@ -86,10 +85,10 @@ async function parse(name: string, words: string, argv: readonly string[]): Prom
     command.parse([...argv], { from: 'user' });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
-    if (error.exitCode === 0) return { done: true };
+    if (error.exitCode === 0) return undefined;
     throw new InputError(error.message.replace(/^error: /, ''), { hint: `see ${words} --help` });
   }
-  return { done: false, verb, args, options: command.opts() };
+  return { args, options: command.opts() };
 }
 
 function oneLine(error: unknown): string {

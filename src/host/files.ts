@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { errnoOf, ProvisionerError } from '../errors.ts';
@@ -22,7 +21,7 @@ export function writeFileAtomic(
 ): void {
   const temporary = path.join(
     path.dirname(file),
-    `.${path.basename(file)}.${randomBytes(6).toString('hex')}.tmp`,
+    `.${path.basename(file)}.${process.pid}-${process.hrtime.bigint().toString(36)}.tmp`,
   );
   const fd = fs.openSync(temporary, 'wx', options.mode ?? 0o600);
   try {

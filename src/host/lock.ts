@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { BusyError, ProvisionerError } from '../errors.ts';
@@ -76,10 +75,12 @@ function isStill(file: string, fd: number): boolean {
 /** flock(1) exits with this code when the lock is taken (its option -E). */
 const CONFLICT = 75;
 
-function flock(fd: number, { waitMs, signal }: LockOptions): Promise<boolean> {
+async function flock(fd: number, { waitMs, signal }: LockOptions): Promise<boolean> {
+  // Loading it takes milliseconds, and most who import this only read.
+  const { spawn } = await import('node:child_process');
   signal?.throwIfAborted();
   const wait = waitMs === 0 ? ['--nonblock'] : ['--timeout', (waitMs / 1000).toFixed(3)];
-  return new Promise((resolve, reject) => {
+  return await new Promise<boolean>((resolve, reject) => {
     const child = spawn('flock', ['--exclusive', '-E', String(CONFLICT), ...wait, '3'], {
       stdio: ['ignore', 'ignore', 'ignore', fd],
     });

@@ -1,7 +1,6 @@
 import * as net from 'node:net';
-import { errnoOf, messageOf, ProvisionerError } from '../errors.ts';
+import { errnoOf, LostError, messageOf, ProvisionerError } from '../errors.ts';
 import { poll } from '../host/time.ts';
-import { RootLostError } from '../vm/root-side.ts';
 import type { Transport } from './remote.ts';
 
 /** What a handler may take at the very most; a busy agent works on other clients' requests before. */
@@ -54,7 +53,7 @@ function exchange(socketPath: string, message: unknown): Promise<Buffer> {
     const fail = (why: string, cause?: unknown): void => {
       socket.destroy();
       // One that was heard may have done its work.
-      const Failure = sent ? RootLostError : isAbsence(cause) ? AbsentError : ProvisionerError;
+      const Failure = sent ? LostError : isAbsence(cause) ? AbsentError : ProvisionerError;
       reject(new Failure(`the root agent ${why}`, { hint, cause }));
     };
     socket.setTimeout(DEADLINE_MS, () => fail(`did not answer within ${DEADLINE_MS / 1000} s`));

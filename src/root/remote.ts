@@ -1,11 +1,11 @@
 import * as path from 'node:path';
 import * as z from 'zod/mini';
-import { BusyError, InputError, NotFoundError, ProvisionerError } from '../errors.ts';
+import { BusyError, InputError, LostError, NotFoundError, ProvisionerError } from '../errors.ts';
 import { describeMismatch } from '../host/mismatch.ts';
 import { monotonicMs, sleep } from '../host/time.ts';
 import { findTemplate } from '../image/template-store.ts';
 import type { RootContext } from '../vm/host.ts';
-import { RootLostError, type RootSide } from '../vm/root-side.ts';
+import type { RootSide } from '../vm/root-side.ts';
 import { UndoError } from '../vm/steps.ts';
 import {
   type Params,
@@ -103,7 +103,7 @@ function errorOf({ error, hint, detail, kind }: Refusal): ProvisionerError {
     case 'undo':
       return new UndoError(error, options);
     case 'lost':
-      return new RootLostError(error, options);
+      return new LostError(error, options);
     case 'busy':
       return new BusyError(error, options);
     case 'not-found':

@@ -2,9 +2,9 @@ import { spawn } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as readline from 'node:readline';
 import * as z from 'zod/mini';
-import { type Account, groupsOf } from '../host/accounts.ts';
+import { LostError } from '../errors.ts';
+import { type Account, dropTo } from '../host/accounts.ts';
 import type { RootContext } from '../vm/host.ts';
-import { RootLostError } from '../vm/root-side.ts';
 import { answer } from './door.ts';
 import type { Transport } from './remote.ts';
 
@@ -37,7 +37,7 @@ export function splitOff(account: Account, user: string): Transport {
   });
   child.once('close', () => {
     for (const { reject } of waiting.values())
-      reject(new RootLostError('the root side of this command has ended'));
+      reject(new LostError('the root side of this command has ended'));
   });
   return (request, params) =>
     new Promise((resolve, reject) => {
@@ -51,18 +51,6 @@ export function splitOff(account: Account, user: string): Transport {
 interface Waiting {
   resolve(reply: unknown): void;
   reject(error: Error): void;
-}
-
-/** From root to an account, with its groups, and no way back. */
-export function dropTo(account: Account, user: string): void {
-  process.setgroups?.([account.gid, ...groupsOf(user)]);
-  process.setgid?.(account.gid);
-  process.setuid?.(account.uid);
-  for (const name of Object.keys(process.env))
-    if (name === 'TMPDIR' || name.startsWith('XDG_')) delete process.env[name];
-  Object.assign(process.env, { HOME: account.home, USER: user, LOGNAME: user });
-  // Root's own folders are closed now: a search that comes by one would end with EACCES.
-  process.env.PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 }
 
 /** Answers requests from stdin, a line each, until its end. Those for different VMs go side by side. */

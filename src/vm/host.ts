@@ -19,10 +19,14 @@ export interface RootContext extends Config {
   onStep?: StepObserver | undefined;
 }
 
-/** What every verb works with. */
-export interface Host extends RootContext {
+/** What a verb works with that only looks. */
+export interface ReadHost extends RootContext {
   store: Store;
+}
+
+/** What a verb works with that changes something. */
+export interface Host extends ReadHost {
+  root: RootSide;
   /** On a host of BlockHost's: what it adds to `create`. */
   blockhost?: BlockhostSite | undefined;
-  root: RootSide;
 }

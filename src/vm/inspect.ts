@@ -4,7 +4,7 @@ import { isLockHeld } from '../host/lock-held.ts';
 import { allConfigs } from '../store/all-configs.ts';
 import { type Forward, readVmConfig, type Segment, type VmConfig } from '../store/vm-config.ts';
 import { isVmName, type VmName } from '../types.ts';
-import type { Host } from './host.ts';
+import type { ReadHost } from './host.ts';
 import { readJournal } from './journal.ts';
 import { type Observation, observe } from './observe.ts';
 
@@ -43,7 +43,7 @@ export interface Inspection {
 }
 
 /** What is known of one VM. Never throws: what cannot be told is part of the answer. */
-export async function inspectVm(host: Host, name: VmName): Promise<Inspection> {
+export async function inspectVm(host: ReadHost, name: VmName): Promise<Inspection> {
   const blank = nothing(name);
   let config: VmConfig | undefined;
   try {
@@ -74,7 +74,7 @@ export async function inspectVm(host: Host, name: VmName): Promise<Inspection> {
 }
 
 /** All VMs of which there is anything, by name. */
-export async function inspectAll(host: Host): Promise<Inspection[]> {
+export async function inspectAll(host: ReadHost): Promise<Inspection[]> {
   const names = new Set<string>((await host.store.list()).map((record) => record.vm_name));
   for (const { name } of allConfigs(host.paths)) names.add(name);
   if (fs.existsSync(host.paths.journals)) {
@@ -99,7 +99,7 @@ function stateOf({ state, qemuStatus, incarnation }: Observation): Partial<Inspe
 }
 
 /** What stands in vm.json, as far as it is there: a VM in the making may have none yet. */
-function described(host: Host, name: VmName): Partial<Inspection> {
+function described(host: ReadHost, name: VmName): Partial<Inspection> {
   const files = host.paths.vm(name);
   if (!fs.existsSync(files.config)) return {};
   const config = readVmConfig(name, files);

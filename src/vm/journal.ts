@@ -1,10 +1,10 @@
 import * as fs from 'node:fs';
 import * as z from 'zod/mini';
+import { LostError } from '../errors.ts';
 import { ensureDirectory, writeFileAtomic } from '../host/files.ts';
 import { readValidated } from '../host/validate.ts';
 import type { VmName } from '../types.ts';
-import type { Host } from './host.ts';
-import { RootLostError } from './root-side.ts';
+import type { ReadHost } from './host.ts';
 import { UndoError } from './steps.ts';
 
 const Entry = z.strictObject({
@@ -21,7 +21,7 @@ export class Journal {
   readonly #directory: string;
   readonly #entry: JournalEntry;
 
-  constructor(host: Host, name: VmName, verb: JournalEntry['verb']) {
+  constructor(host: Pick<ReadHost, 'paths'>, name: VmName, verb: JournalEntry['verb']) {
     this.#file = host.paths.journal(name);
     this.#directory = host.paths.journals;
     this.#entry = { verb };
@@ -37,11 +37,11 @@ export class Journal {
   }
 }
 
-export function readJournal(host: Host, name: VmName): JournalEntry | undefined {
+export function readJournal(host: Pick<ReadHost, 'paths'>, name: VmName): JournalEntry | undefined {
   return readValidated(host.paths.journal(name), Entry);
 }
 
-export function hasJournal(host: Host, name: VmName): boolean {
+export function hasJournal(host: Pick<ReadHost, 'paths'>, name: VmName): boolean {
   return fs.existsSync(host.paths.journal(name));
 }
 
@@ -53,7 +53,7 @@ export async function journaled<T>(journal: Journal, work: () => Promise<T>): Pr
     journal.end();
     return result;
   } catch (error) {
-    if (!(error instanceof UndoError || error instanceof RootLostError)) journal.end();
+    if (!(error instanceof UndoError || error instanceof LostError)) journal.end();
     throw error;
   }
 }

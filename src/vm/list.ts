@@ -1,6 +1,6 @@
 import * as net from 'node:net';
 import { isVmName } from '../types.ts';
-import type { Host } from './host.ts';
+import type { ReadHost } from './host.ts';
 import { statusOf, type VmStatus } from './status.ts';
 
 export interface ListEntry {
@@ -15,7 +15,7 @@ export interface ListEntry {
 const PARALLEL = 64;
 
 /** All VMs with a record, by name. One that hangs shows as unknown and holds nobody up for long. */
-export async function listVms(host: Host): Promise<ListEntry[]> {
+export async function listVms(host: ReadHost): Promise<ListEntry[]> {
   // BlockHost's admin panel puts these values into HTML as they are, and other programs write records, too.
   const records = (await host.store.list())
     .filter(({ vm_name }) => isVmName(vm_name))

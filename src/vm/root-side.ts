@@ -1,5 +1,4 @@
 import * as z from 'zod/mini';
-import { ProvisionerError } from '../errors.ts';
 import { TemplateManifest } from '../image/template-manifest.ts';
 import type { Publish } from '../image/template-store.ts';
 import { Forward, Segment, type VmConfig } from '../store/vm-config.ts';
@@ -25,9 +24,6 @@ export interface RootSide {
   /** Makes an immutable template of what lies in a staging directory. */
   publish: Publish;
 }
-
-/** Nobody knows whether the request was carried out: its journal stays, for the next verb. */
-export class RootLostError extends ProvisionerError {}
 
 export const Name = z.custom<VmName>(isVmName, { error: 'a valid VM name' });
 const Vmid = z.int().check(z.gte(1), z.lte(999_999));

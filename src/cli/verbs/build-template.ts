@@ -2,13 +2,13 @@ import { Option } from 'commander';
 import { buildTemplate } from '../../image/build-template.ts';
 import { SUITES, type Suite } from '../../image/debian-mirrors.ts';
 import { chooseAccel } from '../../vm/accel.ts';
-import type { Verb } from '../invocation.ts';
+import type { ActingVerb } from '../invocation.ts';
 import { stringOption } from '../options.ts';
 
 /** Where BlockHost puts the packages every guest needs (contract §15). */
 const PACKAGES = '/var/lib/blockhost/template-packages';
 
-export const verb: Verb = {
+export const verb: ActingVerb = {
   summary: 'build the disk image that VMs start from',
   privileges: 'root',
   declare(command) {

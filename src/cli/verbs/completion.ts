@@ -1,7 +1,7 @@
-import type { Verb } from '../invocation.ts';
+import type { LookingVerb } from '../invocation.ts';
 import { choice } from '../options.ts';
 
-export const verb: Verb = {
+export const verb: LookingVerb = {
   summary: 'print a completion script for bash: verbs, options and names of VMs',
   declare(command) {
     command

@@ -2,10 +2,10 @@ import { InputError } from '../../errors.ts';
 import { parseVmName } from '../../types.ts';
 import { configureVm } from '../../vm/configure.ts';
 import { parseForward } from '../../vm/extras.ts';
-import type { Verb } from '../invocation.ts';
+import type { ActingVerb } from '../invocation.ts';
 import { collect, numberOption, strings, wholeNumber } from '../options.ts';
 
-export const verb: Verb = {
+export const verb: ActingVerb = {
   summary: 'change what the next start makes of a VM that is off',
   declare(command) {
     command

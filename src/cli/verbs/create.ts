@@ -5,14 +5,14 @@ import { parseVmName, quote } from '../../types.ts';
 import { createVm, previewCreate } from '../../vm/create.ts';
 import { createMock } from '../../vm/create-mock.ts';
 import { type CreateSpec, DEFAULT_DISK_GB, readCloudInitContent } from '../../vm/create-spec.ts';
-import type { Invocation, Verb } from '../invocation.ts';
+import type { ActingVerb, Invocation } from '../invocation.ts';
 import { mockHost } from '../mock.ts';
 import { collect, numberOption, stringOption, wholeNumber } from '../options.ts';
 import { declareExtras, extrasOf } from './create-extras.ts';
 
 const SENTINEL = 'BLOCKHOST_RESULT: ';
 
-export const verb: Verb = {
+export const verb: ActingVerb = {
   summary: 'create a VM and wait until its guest is ready',
   needsSettings: true,
   declare(command) {

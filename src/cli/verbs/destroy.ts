@@ -1,8 +1,8 @@
 import { parseVmName } from '../../types.ts';
 import { destroyVm } from '../../vm/destroy.ts';
-import type { Verb } from '../invocation.ts';
+import type { ActingVerb } from '../invocation.ts';
 
-export const verb: Verb = {
+export const verb: ActingVerb = {
   summary: 'remove a VM: its process, disk, addresses and record',
   declare(command) {
     command.argument('<name>', 'the VM; one that is gone already is no error');

@@ -1,7 +1,7 @@
 import { canRunVms } from '../../vm/detect.ts';
-import type { Verb } from '../invocation.ts';
+import type { ActingVerb } from '../invocation.ts';
 
-export const verb: Verb = {
+export const verb: ActingVerb = {
   summary: 'exit with 0 when this host can run VMs with QEMU, else with 1',
   privileges: 'root',
   declare(command) {

@@ -1,8 +1,8 @@
 import { parseVmName } from '../../types.ts';
 import { exportVm } from '../../vm/export.ts';
-import type { Verb } from '../invocation.ts';
+import type { ActingVerb } from '../invocation.ts';
 
-export const verb: Verb = {
+export const verb: ActingVerb = {
   summary: 'write the disk of a VM that is off as an image that stands alone',
   declare(command) {
     command

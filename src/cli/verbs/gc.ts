@@ -1,10 +1,10 @@
 import { InputError } from '../../errors.ts';
 import { collectGarbage, type GcOutcome, type GcPhase } from '../../vm/gc.ts';
-import type { Verb } from '../invocation.ts';
+import type { ActingVerb } from '../invocation.ts';
 import { mockHost } from '../mock.ts';
 import { numberOption, wholeNumber } from '../options.ts';
 
-export const verb: Verb = {
+export const verb: ActingVerb = {
   summary: 'suspend VMs that have expired, destroy those suspended for long',
   needsSettings: true,
   declare(command) {

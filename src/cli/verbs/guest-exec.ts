@@ -1,9 +1,9 @@
 import { parseVmName } from '../../types.ts';
 import { runInGuest } from '../../vm/guest-exec.ts';
-import type { Verb } from '../invocation.ts';
+import type { ActingVerb } from '../invocation.ts';
 import { numberOption, wholeNumber } from '../options.ts';
 
-export const verb: Verb = {
+export const verb: ActingVerb = {
   summary: 'run a shell command in the guest by its agent',
   declare(command) {
     command

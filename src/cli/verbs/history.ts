@@ -2,9 +2,9 @@ import { uptimeSeconds } from '../../host/uptime.ts';
 import { COLUMNS, type Point } from '../../metrics/history/format.ts';
 import { historyOf } from '../../metrics/history/lookup.ts';
 import { parseVmName } from '../../types.ts';
-import type { Verb } from '../invocation.ts';
+import type { LookingVerb } from '../invocation.ts';
 
-export const verb: Verb = {
+export const verb: LookingVerb = {
   summary:
     'print what a VM used in the recent past: the last 10 minutes, or with --day the last day',
   declare(command) {

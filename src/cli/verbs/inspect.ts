@@ -1,11 +1,11 @@
 import { messageOf } from '../../errors.ts';
 import { currentTemplate } from '../../image/template-store.ts';
 import { parseVmName } from '../../types.ts';
-import type { Host } from '../../vm/host.ts';
+import type { ReadHost } from '../../vm/host.ts';
 import { inspectAll, inspectVm } from '../../vm/inspect.ts';
-import type { Verb } from '../invocation.ts';
+import type { LookingVerb } from '../invocation.ts';
 
-export const verb: Verb = {
+export const verb: LookingVerb = {
   summary: 'describe VMs as JSON, for programs',
   declare(command) {
     command.argument('[name...]', 'the VMs; none means all').addHelpText(
@@ -31,7 +31,7 @@ paused, preparing (a create or destroy is under way) or unknown ("reason" says w
   },
 };
 
-function templateOf(host: Host): string | null {
+function templateOf(host: ReadHost): string | null {
   try {
     return currentTemplate(host.paths).id;
   } catch (error) {

@@ -1,8 +1,8 @@
 import { parseVmName } from '../../types.ts';
 import { killVm } from '../../vm/stop.ts';
-import type { Verb } from '../invocation.ts';
+import type { ActingVerb } from '../invocation.ts';
 
-export const verb: Verb = {
+export const verb: ActingVerb = {
   summary: 'end a VM at once, like pulling the plug',
   declare(command) {
     command.argument('<name>', 'the VM; one that is off already is no error');

@@ -1,11 +1,11 @@
 import { Option } from 'commander';
 import { messageOf } from '../../errors.ts';
 import { type ListEntry, listVms } from '../../vm/list.ts';
-import type { Verb } from '../invocation.ts';
+import type { LookingVerb } from '../invocation.ts';
 
 const FORMATS = ['table', 'json', 'names'];
 
-export const verb: Verb = {
+export const verb: LookingVerb = {
   summary: 'list all VMs with state, address and day of creation',
   declare(command) {
     command

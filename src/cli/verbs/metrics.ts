@@ -7,11 +7,13 @@ import { readAll } from '../../metrics/read-all.ts';
 import { readVm } from '../../metrics/read-vm.ts';
 import type { Records } from '../../metrics/view.ts';
 import { parseVmName } from '../../types.ts';
-import type { Invocation, Verb } from '../invocation.ts';
+import type { ReadHost } from '../../vm/host.ts';
+import type { Invocation, LookingVerb } from '../invocation.ts';
 import { stringOption } from '../options.ts';
 
-export const verb: Verb = {
+export const verb: LookingVerb = {
   summary: 'print what a VM uses, as one JSON object',
+  oneWord: true,
   declare(command) {
     command
       .argument('[name]', 'the VM')
@@ -58,7 +60,7 @@ Examples:
 };
 
 async function wanted(
-  { args, options, host, out }: Invocation,
+  { args, options, host, out }: Invocation<ReadHost>,
   extended: boolean,
 ): Promise<Map<string, Records>> {
   const [name] = args;

@@ -1,8 +1,8 @@
 import { parseVmName } from '../../types.ts';
 import { pauseVm } from '../../vm/pause.ts';
-import type { Verb } from '../invocation.ts';
+import type { ActingVerb } from '../invocation.ts';
 
-export const verb: Verb = {
+export const verb: ActingVerb = {
   summary: 'halt a running VM where it is; start lets it go on',
   declare(command) {
     command.argument('<name>', 'the VM; one that is paused already is no error');

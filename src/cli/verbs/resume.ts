@@ -1,10 +1,10 @@
 import { parseVmName } from '../../types.ts';
 import { resumeVm } from '../../vm/resume.ts';
-import type { Verb } from '../invocation.ts';
+import type { ActingVerb } from '../invocation.ts';
 import { mockHost } from '../mock.ts';
 import { numberOption, wholeNumber } from '../options.ts';
 
-export const verb: Verb = {
+export const verb: ActingVerb = {
   summary: 'start a VM that gc has suspended, and mark it active',
   needsSettings: true,
   declare(command) {

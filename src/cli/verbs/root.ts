@@ -4,14 +4,14 @@ import { workPublish } from '../../root/publish.ts';
 import { isRequestName, REQUESTS } from '../../root/requests.ts';
 import { serveRoot } from '../../root/split.ts';
 import { quote } from '../../types.ts';
-import type { Verb } from '../invocation.ts';
+import type { ActingVerb } from '../invocation.ts';
 import { stringOption } from '../options.ts';
 
 /** A seed's user-data may be 1 MiB, and JSON escapes some of it. */
 const MAX_INPUT = 8 * 1024 * 1024;
 const INPUT_MS = 10_000;
 
-export const verb: Verb = {
+export const verb: ActingVerb = {
   summary: 'answer a request of the unprivileged side (for the root agent, not for people)',
   privileges: 'root',
   declare(command) {

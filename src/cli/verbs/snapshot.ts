@@ -3,11 +3,11 @@ import { InputError } from '../../errors.ts';
 import { parseVmName, type VmName } from '../../types.ts';
 import type { Host } from '../../vm/host.ts';
 import { createSnapshot, deleteSnapshot, restoreSnapshot, snapshotsOf } from '../../vm/snapshot.ts';
-import type { Output, Verb } from '../invocation.ts';
+import type { ActingVerb, Output } from '../invocation.ts';
 
 const ACTIONS = ['create', 'list', 'restore', 'delete'] as const;
 
-export const verb: Verb = {
+export const verb: ActingVerb = {
   summary: 'keep what the disks of a VM hold, and bring it back',
   declare(command) {
     command

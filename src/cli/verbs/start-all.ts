@@ -1,8 +1,8 @@
 import { startFleet } from '../../vm/fleet.ts';
 import { printFleet } from '../fleet-output.ts';
-import type { Verb } from '../invocation.ts';
+import type { ActingVerb } from '../invocation.ts';
 
-export const verb: Verb = {
+export const verb: ActingVerb = {
   summary: 'start every VM whose record is active, as at boot',
   declare(command) {
     command.addHelpText(

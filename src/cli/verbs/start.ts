@@ -1,6 +1,6 @@
 import { parseVmName } from '../../types.ts';
 import { startVm } from '../../vm/start.ts';
-import type { Verb } from '../invocation.ts';
+import type { ActingVerb } from '../invocation.ts';
 
 const WORDS = {
   started: 'is started',
@@ -8,7 +8,7 @@ const WORDS = {
   running: 'is running already',
 };
 
-export const verb: Verb = {
+export const verb: ActingVerb = {
   summary: 'start a VM that is off',
   declare(command) {
     command.argument('<name>', 'the VM; one that runs already is no error');

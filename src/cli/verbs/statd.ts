@@ -4,10 +4,10 @@ import { keepHeapSmall } from '../../host/small-heap.ts';
 import { Textfile } from '../../metrics/prometheus/textfile.ts';
 import { Statd } from '../../metrics/statd/statd.ts';
 import { quote } from '../../types.ts';
-import type { Verb } from '../invocation.ts';
+import type { LookingVerb } from '../invocation.ts';
 import { stringOption } from '../options.ts';
 
-export const verb: Verb = {
+export const verb: LookingVerb = {
   summary: 'watch all VMs and publish what they use, until it is ended',
   declare(command) {
     command

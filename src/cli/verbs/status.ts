@@ -1,10 +1,11 @@
 import { messageOf } from '../../errors.ts';
 import { isVmName, quote } from '../../types.ts';
 import { vmStatus } from '../../vm/status.ts';
-import type { Verb } from '../invocation.ts';
+import type { LookingVerb } from '../invocation.ts';
 
-export const verb: Verb = {
+export const verb: LookingVerb = {
   summary: 'print the state of a VM in one word: active, suspended, destroyed or unknown',
+  oneWord: true,
   declare(command) {
     command
       .argument('[name]', 'the VM')

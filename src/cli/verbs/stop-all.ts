@@ -1,9 +1,9 @@
 import { stopFleet } from '../../vm/fleet.ts';
 import { STOP_LIMIT_MS } from '../../vm/stop.ts';
 import { printFleet } from '../fleet-output.ts';
-import type { Verb } from '../invocation.ts';
+import type { ActingVerb } from '../invocation.ts';
 
-export const verb: Verb = {
+export const verb: ActingVerb = {
   summary: 'power every running VM off, asking the guests first',
   declare(command) {
     command.addHelpText(

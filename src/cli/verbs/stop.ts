@@ -1,12 +1,12 @@
 import { InputError } from '../../errors.ts';
 import { parseVmName } from '../../types.ts';
 import { STOP_LIMIT_MS, type Stopped, stopVm } from '../../vm/stop.ts';
-import type { Verb } from '../invocation.ts';
+import type { ActingVerb } from '../invocation.ts';
 import { numberOption, wholeNumber } from '../options.ts';
 
 const LIMIT_SECONDS = STOP_LIMIT_MS / 1000;
 
-export const verb: Verb = {
+export const verb: ActingVerb = {
   summary: 'power a VM off: ask the guest (ACPI), ask again, quit QEMU, kill it',
   declare(command) {
     command

@@ -7,7 +7,7 @@ import { measure } from '../../vm/limits/measure.ts';
 import type { LimitChange } from '../../vm/limits/merge.ts';
 import { disagreeing, showLimits, throttleVm } from '../../vm/limits/throttle.ts';
 import { changedLines, LIMIT_WORDS, limitLine } from '../../vm/limits/words.ts';
-import type { Invocation, Verb } from '../invocation.ts';
+import type { ActingVerb, Invocation } from '../invocation.ts';
 
 const OPTIONS: Record<LimitKey, [words: string, help: string]> = {
   cpu_shares: [
@@ -30,7 +30,7 @@ const OPTIONS: Record<LimitKey, [words: string, help: string]> = {
 const WITHOUT_ZERO: readonly LimitKey[] = ['cpu_shares', 'cpu_quota'];
 const VERIFY_SECONDS = 5;
 
-export const verb: Verb = {
+export const verb: ActingVerb = {
   summary: 'limit CPU, disk and bandwidth of a running VM, at once and until --reset',
   declare(command) {
     command.argument('<name>', 'the VM; it has to run');

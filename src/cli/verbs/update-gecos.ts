@@ -1,9 +1,9 @@
 import { parseVmName } from '../../types.ts';
 import { updateGecos } from '../../vm/gecos.ts';
-import type { Verb } from '../invocation.ts';
+import type { ActingVerb } from '../invocation.ts';
 import { stringOption } from '../options.ts';
 
-export const verb: Verb = {
+export const verb: ActingVerb = {
   summary: "write wallet and NFT id to the GECOS field of the guest's account",
   declare(command) {
     command

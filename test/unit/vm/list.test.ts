@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import * as path from 'node:path';
 import { test } from 'node:test';
 import { loadConfig } from '../../../src/host/config.ts';
-import { localRoot } from '../../../src/root/local.ts';
 import { listVms } from '../../../src/vm/list.ts';
 import { blockhostFiles, blockhostStore, writeDatabase } from '../../support/blockhost/host.ts';
 import { temporaryDirectory } from '../../support/temporary.ts';
@@ -30,7 +29,7 @@ test('what other programs wrote into a record reaches no page as markup', async 
     signal: new AbortController().signal,
   };
   const store = blockhostStore(t, files);
-  assert.deepEqual(await listVms({ ...context, store, root: localRoot(context) }), [
+  assert.deepEqual(await listVms({ ...context, store }), [
     { name: 'web1', status: 'suspended', ip: '', created: '' },
     { name: 'web2', status: 'suspended', ip: '192.0.2.7', created: '2026-01-02' },
   ]);

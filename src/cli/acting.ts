@@ -1,0 +1,62 @@
+import { loadConfig } from '../host/config.ts';
+import { agentTransport } from '../root/agent.ts';
+import { localRoot } from '../root/local.ts';
+import { remoteRoot } from '../root/remote.ts';
+import { splitOff } from '../root/split.ts';
+import type { Host, RootContext } from '../vm/host.ts';
+import type { RootSide } from '../vm/root-side.ts';
+import { blockhostOf } from './blockhost.ts';
+import { contextOf, type Wanted } from './context.ts';
+import type { ActingVerb } from './invocation.ts';
+import { runVerb } from './run-verb.ts';
+import { embeddedStore } from './store.ts';
+
+/** The verbs that change something. */
+export const ACTING: Record<string, () => Promise<{ verb: ActingVerb }>> = {
+  'build-template': () => import('./verbs/build-template.ts'),
+  create: () => import('./verbs/create.ts'),
+  'guest-exec': () => import('./verbs/guest-exec.ts'),
+  'update-gecos': () => import('./verbs/update-gecos.ts'),
+  throttle: () => import('./verbs/throttle.ts'),
+  stop: () => import('./verbs/stop.ts'),
+  start: () => import('./verbs/start.ts'),
+  pause: () => import('./verbs/pause.ts'),
+  configure: () => import('./verbs/configure.ts'),
+  snapshot: () => import('./verbs/snapshot.ts'),
+  export: () => import('./verbs/export.ts'),
+  kill: () => import('./verbs/kill.ts'),
+  destroy: () => import('./verbs/destroy.ts'),
+  'start-all': () => import('./verbs/start-all.ts'),
+  'stop-all': () => import('./verbs/stop-all.ts'),
+  gc: () => import('./verbs/gc.ts'),
+  resume: () => import('./verbs/resume.ts'),
+  detect: () => import('./verbs/detect.ts'),
+  root: () => import('./verbs/root.ts'),
+};
+
+/** Runs one of them from its arguments to its exit code. */
+export function runActing(name: string, command: string, argv: readonly string[]): Promise<number> {
+  return runVerb({ command, argv, load: ACTING[name], hostOf });
+}
+
+async function hostOf(wanted: Wanted, verb: ActingVerb): Promise<Host> {
+  const config = await loadConfig(process.env, verb.privileges === 'root' ? 'own' : undefined);
+  const context = contextOf(config, wanted);
+  // First of all, since it may change who this process is.
+  const root = rootOf(context);
+  const store = embeddedStore(config);
+  if (store !== undefined) return { ...context, root, store };
+  return { ...context, root, ...(await blockhostOf(config, verb.needsSettings === true)) };
+}
+
+function rootOf(context: RootContext): RootSide {
+  const { role, settings } = context;
+  switch (role.kind) {
+    case 'own':
+      return localRoot(context);
+    case 'agent':
+      return remoteRoot(agentTransport(settings.root_agent_socket), context);
+    case 'split':
+      return remoteRoot(splitOff(role.account, settings.front_user), context);
+  }
+}
