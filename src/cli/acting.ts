@@ -1,4 +1,5 @@
 import { loadConfig } from '../host/config.ts';
+import { closeInherited } from '../host/descriptors.ts';
 import { agentTransport } from '../root/agent.ts';
 import { localRoot } from '../root/local.ts';
 import { remoteRoot } from '../root/remote.ts';
@@ -36,6 +37,7 @@ export const ACTING: Record<string, () => Promise<{ verb: ActingVerb }>> = {
 
 /** Runs one of them from its arguments to its exit code. */
 export function runActing(name: string, command: string, argv: readonly string[]): Promise<number> {
+  closeInherited();
   return runVerb({ command, argv, load: ACTING[name], hostOf });
 }
 

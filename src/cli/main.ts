@@ -1,6 +1,7 @@
 import * as path from 'node:path';
 import { helpText, versionText } from './help.ts';
 import { LOOKING, runLooking } from './looking.ts';
+import { isOutputLost, stderr, stdout } from './stdio.ts';
 import { VERBS, verbOfCommand } from './verbs.ts';
 
 /**
@@ -24,18 +25,16 @@ async function main(): Promise<number> {
     if (about !== undefined && Object.hasOwn(VERBS, about)) {
       return await run(about, `blockhost-qemu ${about}`, ['--help']);
     }
-    process.stdout.write(helpText());
+    stdout().write(helpText());
     return 0;
   }
   if (first === '--version' || first === '-V' || first === 'version') {
-    process.stdout.write(versionText());
+    stdout().write(versionText());
     return 0;
   }
   if (Object.hasOwn(VERBS, first)) return await run(first, `blockhost-qemu ${first}`, args);
   const said = first.replace(/[^\x21-\x7e]/g, '?').slice(0, 40);
-  process.stderr.write(
-    `blockhost-qemu: there is no verb ${said}; blockhost-qemu --help lists them\n`,
-  );
+  stderr().write(`blockhost-qemu: there is no verb ${said}; blockhost-qemu --help lists them\n`);
   return 1;
 }
 
@@ -47,13 +46,6 @@ async function run(verb: string, command: string, argv: readonly string[]): Prom
 
 // Files that are not for everybody get their modes by name; directories on the way to a VM must be passable.
 process.umask(0o022);
-// A reader that went away must not end us half-way. Who did not get the result must not be told of success.
-let lost = false;
-process.stdout.on('error', () => {
-  lost = true;
-  process.exitCode = 1;
-});
-process.stderr.on('error', () => undefined);
 main().then((code) => {
-  process.exitCode = lost ? 1 : code;
+  process.exitCode = isOutputLost() ? 1 : code;
 });

@@ -1,12 +1,12 @@
 import type { Command } from 'commander';
 import { InputError, ProvisionerError } from '../errors.ts';
 import { explainAccess } from '../host/config.ts';
-import { closeInherited } from '../host/descriptors.ts';
 import type { Paths } from '../host/paths.ts';
 import type { ReadHost } from '../vm/host.ts';
 import type { Wanted } from './context.ts';
 import { versionText } from './help.ts';
 import type { Declared, Invocation, Output } from './invocation.ts';
+import { stderr, stdout } from './stdio.ts';
 import { VERBS } from './verbs.ts';
 
 /** The signal ended the verb; what it had done is undone. */
@@ -32,7 +32,6 @@ export async function runVerb<V extends Declared, H extends ReadHost>({
   load,
   hostOf,
 }: Run<V, H>): Promise<number> {
-  closeInherited();
   const out = output();
   const abort = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
@@ -113,10 +112,12 @@ function details(error: unknown): string[] {
 
 function output(): Output {
   return {
-    line: (text) => process.stdout.write(`${text}\n`),
-    raw: (bytes) => process.stdout.write(bytes),
-    rawError: (bytes) => process.stderr.write(bytes),
-    note: (text) => process.stderr.write(`${text}\n`),
-    terminal: process.stdout.isTTY === true,
+    line: (text) => stdout().write(`${text}\n`),
+    raw: (bytes) => stdout().write(bytes),
+    rawError: (bytes) => stderr().write(bytes),
+    note: (text) => stderr().write(`${text}\n`),
+    get terminal() {
+      return stdout().isTTY === true;
+    },
   };
 }

@@ -1,7 +1,10 @@
 import * as v8 from 'node:v8';
 import * as vm from 'node:vm';
+import { MiB } from '../types.ts';
 
 const EVERY_MS = 10_000;
+/** Less garbage than this is left alone. */
+const WORTH_BYTES = 6 * MiB;
 
 /**
  * For a resident process with much short-lived garbage: V8 would let both generations grow several times beyond
@@ -11,8 +14,14 @@ const EVERY_MS = 10_000;
 export function keepHeapSmall(): void {
   v8.setFlagsFromString('--semi-space-growth-factor=1');
   v8.setFlagsFromString('--expose-gc');
-  const collect: unknown = vm.runInNewContext('gc');
-  if (typeof collect !== 'function') return;
+  const gc: unknown = vm.runInNewContext('gc');
+  if (typeof gc !== 'function') return;
+  let kept = 0;
+  const collect = (): void => {
+    if (v8.getHeapStatistics().used_heap_size < kept + WORTH_BYTES) return;
+    gc();
+    kept = v8.getHeapStatistics().used_heap_size;
+  };
   // Starting makes the most garbage.
   setTimeout(() => collect(), EVERY_MS / 3).unref();
   setInterval(() => collect(), EVERY_MS).unref();

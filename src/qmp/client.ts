@@ -1,5 +1,5 @@
 import type { CommandArguments, CommandName } from './commands/arguments.ts';
-import { type CommandResult, commandResults } from './commands/results.ts';
+import { type CommandResult, resultSchema } from './commands/results.ts';
 import { Connection } from './connection.ts';
 import { QmpError, QmpProtocolError } from './errors.ts';
 import { EventHub } from './event-hub.ts';
@@ -9,7 +9,7 @@ import type { Greeting } from './greeting.ts';
 import { type OnceOptions, once } from './once.ts';
 import { type CallArguments, type CallOptions, limitsOf } from './transport/bounded.ts';
 import type { Reply } from './transport/calls.ts';
-import { importShape, type Schema } from './transport/import.ts';
+import { importShape } from './transport/import.ts';
 
 export type QmpState = 'idle' | 'connecting' | 'negotiating' | 'ready' | 'closed';
 
@@ -86,7 +86,7 @@ export class QmpClient {
     ...[args, options]: CallArguments<CommandArguments[N]>
   ): Promise<CommandResult<N>> {
     const reply = await this.#call(name, args, options ?? {});
-    const schema: Schema = commandResults[name];
+    const schema = resultSchema(name);
     const imported = importShape(schema, reply.value);
     // The schema was chosen by the name, which the compiler cannot follow through a lookup.
     if ('value' in imported) return imported.value as CommandResult<N>;

@@ -4,6 +4,7 @@ import type { Paths } from '../../host/paths.ts';
 import { isVmName, type VmName } from '../../types.ts';
 import type { Records } from '../view.ts';
 import { Gate } from './gate.ts';
+import { places } from './places.ts';
 import { Publisher } from './publisher.ts';
 import { selfIdentity, VmWatch, type WatchContext } from './vm-watch.ts';
 
@@ -40,6 +41,7 @@ export class Statd {
       intervalMs,
       publisher: new Publisher(paths),
       agents: new Gate(AGENTS),
+      placeMs: places(intervalMs),
       self: selfIdentity(),
       onGone: (name) => this.#forget(name),
       onTrouble: (name, error) => this.#trouble(`VM ${name}: ${messageOf(error)}`),

@@ -19,6 +19,8 @@ export interface WatchContext {
   intervalMs: number;
   publisher: Publisher;
   agents: Gate;
+  /** The next VM's moment within the interval, milliseconds. */
+  placeMs(): number;
   /** This process: what is said of a VM that is off is true as long as somebody looks. */
   self: ProcessIdentity;
   /** There is no such VM any more. */
@@ -35,8 +37,6 @@ const VALID_INTERVALS = 2.5;
 const FIRST_PAUSES_MS = [250, 1000];
 /** A VM that is being started is looked at so often, for so long. */
 const EXPECT = { everyMs: 25, forMs: 30_000 };
-/** So many moments of the interval are used for samples. */
-const PLACES = 8;
 /** A new run is published with its first rates, or after so long as one that does not answer. */
 const GRACE_MS = 1500;
 
@@ -62,7 +62,7 @@ export class VmWatch {
     this.#name = name;
     this.#context = context;
     this.#files = context.paths.vm(name);
-    this.#placeMs = (Math.floor(Math.random() * PLACES) / PLACES) * context.intervalMs;
+    this.#placeMs = context.placeMs();
   }
 
   start(): void {
@@ -119,7 +119,7 @@ export class VmWatch {
     const young = monotonicMs() - this.#runSince < GRACE_MS;
     const soon = FIRST_PAUSES_MS[Math.max(1, this.#run.answers) - 1];
     if (soon !== undefined && soon < intervalMs && (young || this.#run.answers > 0)) return soon;
-    // Many VMs are not sampled all at once; but some together wake this process less often than each alone.
+    // Not all at once, and not each alone (places.ts).
     const sincePlace = monotonicMs() - this.#placeMs;
     const turns = Math.ceil((sincePlace + intervalMs / 2) / intervalMs);
     return Math.max(1, turns * intervalMs - sincePlace);
