@@ -1,7 +1,8 @@
-// Bundles src/cli/main.ts into one file, dist/blockhost-qemu.cjs, and links the command names to it.
-// Libraries that only some verbs need, and all of the verbs that change something, are packed inside it and
-// compiled when first used: parsing all of that at every start would cost those that only look more than their
-// work (docs/decisions/0002-one-bundle.md).
+// Bundles the program into one file, dist/blockhost-qemu.cjs, and links the command names to it. Libraries that only
+// some verbs need, and the verbs that change something, are packed inside it and compiled when first used: parsing
+// all of that at every start would cost those that only look more than their work (docs/decisions/0002-one-bundle.md).
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import * as zlib from 'node:zlib';
@@ -28,17 +29,14 @@ const common = {
   logLevel: 'warning',
 };
 
-/** A module's text as the content of a string, which becomes a module when it is first required. */
-async function packed(name, options) {
+/** The text of a module and all it imports. */
+async function bundled(options) {
   const { outputFiles } = await build({ ...common, ...options, write: false });
-  const base64 = zlib.brotliCompressSync(outputFiles[0].contents).toString('base64');
-  return {
-    contents: `
-      const text = require('node:zlib').brotliDecompressSync(Buffer.from('${base64}', 'base64')).toString();
-      require('node:vm').compileFunction(text, ['module', 'exports', 'require'], { filename: '${name}' })(module, exports, require);`,
-    loader: 'js',
-    resolveDir: root,
-  };
+  return outputFiles[0].text;
+}
+
+function pack(text) {
+  return zlib.brotliCompressSync(text).toString('base64');
 }
 
 export function lazyLibraries() {
@@ -47,27 +45,49 @@ export function lazyLibraries() {
     setup(plugin) {
       const filter = new RegExp(`^(${LAZY.join('|')})$`);
       plugin.onResolve({ filter }, ({ path: name }) => ({ path: name, namespace: 'lazy' }));
-      plugin.onLoad({ filter: /.*/, namespace: 'lazy' }, ({ path: name }) =>
-        packed(name, {
-          stdin: { contents: `module.exports = require('${name}')`, resolveDir: root },
-        }),
-      );
+      plugin.onLoad({ filter: /.*/, namespace: 'lazy' }, async ({ path: name }) => {
+        const contents = `module.exports = require('${name}')`;
+        const packed = pack(await bundled({ stdin: { contents, resolveDir: root } }));
+        return {
+          contents: `
+            const text = require('node:zlib').brotliDecompressSync(Buffer.from('${packed}', 'base64')).toString();
+            require('node:vm').compileFunction(text, ['module', 'exports', 'require'], { filename: '${name}' })(module, exports, require);`,
+          loader: 'js',
+          resolveDir: root,
+        };
+      });
     },
   };
 }
 
-const packedActing = {
-  name: 'packed-acting',
+/** Behind this module lies the other part of the program, which src/cli/load.ts loads. */
+const actingIsElsewhere = {
+  name: 'acting-is-elsewhere',
   setup(plugin) {
-    plugin.onResolve({ filter: /^\.\/acting\.ts$/ }, ({ path: name, resolveDir }) => ({
-      path: path.join(resolveDir, name),
-      namespace: 'acting',
+    plugin.onResolve({ filter: /^\.\/acting\.ts$/ }, () => ({
+      path: 'blockhost-qemu/acting',
+      external: true,
     }));
-    plugin.onLoad({ filter: /.*/, namespace: 'acting' }, ({ path: file }) =>
-      packed('blockhost-qemu/acting', { entryPoints: [file], plugins: [lazyLibraries()] }),
-    );
   },
 };
+
+async function programText() {
+  const parts = await Promise.all([
+    bundled({
+      entryPoints: ['src/cli/main.ts'],
+      plugins: [lazyLibraries(), actingIsElsewhere],
+    }),
+    bundled({ entryPoints: ['src/cli/acting.ts'], plugins: [lazyLibraries()] }),
+  ]);
+  const [looking, acting] = parts.map((text) => `(function(module,exports,require){${text}})`);
+  const hash = createHash('sha256').update(looking).update(acting).digest('hex').slice(0, 16);
+  const loader = await bundled({
+    entryPoints: ['src/cli/load.ts'],
+    banner: { js: `#!/usr/bin/env node\n${TOO_OLD}` },
+    define: { PROGRAM_HASH: JSON.stringify(hash) },
+  });
+  return `${loader}/*\u0001${looking.replaceAll('*/', '*\u0001/')}\u0001*/\n//${pack(acting)}`;
+}
 
 /** The names the program answers to; contract §1 for the blockhost-* ones. */
 export const COMMANDS = [
@@ -107,14 +127,9 @@ export async function buildProgram() {
   const dist = path.join(root, 'dist');
   const file = path.join(dist, 'blockhost-qemu.cjs');
   fs.mkdirSync(path.join(dist, 'bin'), { recursive: true });
-  await build({
-    ...common,
-    entryPoints: ['src/cli/main.ts'],
-    outfile: file,
-    banner: { js: `#!/usr/bin/env node\n${TOO_OLD}` },
-    plugins: [lazyLibraries(), packedActing],
-  });
+  fs.writeFileSync(file, await programText());
   fs.chmodSync(file, 0o755);
+  execFileSync(process.execPath, [file, '--write-code-cache'], { stdio: 'ignore' });
   fs.cpSync(path.join(root, 'python', 'store_helper'), path.join(dist, 'store_helper'), {
     recursive: true,
   });
