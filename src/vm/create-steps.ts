@@ -1,3 +1,4 @@
+import type { VmRecord } from '../store/record.ts';
 import type { VmConfig } from '../store/vm-config.ts';
 import type { CreateContext } from './create-context.ts';
 import { addressOf, filesRequest, poolOf } from './create-request.ts';
@@ -55,7 +56,7 @@ export const CREATE_STEPS: readonly Step<CreateContext>[] = [
   },
   {
     name: 'record',
-    do: (create) => create.host.store.register(newRecord(create, made(create))),
+    do: (create) => create.host.store.register(recordOf(create)),
     undo: ({ host, spec }) => host.store.remove(spec.name),
   },
 ];
@@ -63,4 +64,11 @@ export const CREATE_STEPS: readonly Step<CreateContext>[] = [
 function made({ config, spec }: CreateContext): VmConfig {
   if (config === undefined) throw new Error(`VM ${spec.name} has no files yet`);
   return config;
+}
+
+function recordOf(create: CreateContext): VmRecord {
+  const { spec, site, allocation, ip } = create;
+  const { vmid, network } = made(create);
+  const network_mode = site.networkMode ?? network.mode;
+  return newRecord(spec, { vmid, ip_address: ip, ipv6_address: allocation.ipv6, network_mode });
 }

@@ -1,19 +1,17 @@
 import type { VmRecord } from '../store/record.ts';
-import type { VmConfig } from '../store/vm-config.ts';
-import type { CreateContext } from './create-context.ts';
+import type { CreateSpec } from './create-spec.ts';
 
 const DAY_MS = 86_400_000;
 
+/** The record of a VM that is created now. */
 export function newRecord(
-  { spec, site, allocation, ip }: CreateContext,
-  config: VmConfig,
+  spec: CreateSpec,
+  place: Pick<VmRecord, 'vmid' | 'ip_address' | 'ipv6_address' | 'network_mode'>,
 ): VmRecord {
   const now = Date.now();
   return {
+    ...place,
     vm_name: spec.name,
-    vmid: config.vmid,
-    ip_address: ip,
-    ipv6_address: allocation.ipv6,
     expires_at: isoWithOffset(now + spec.expiryDays * DAY_MS),
     owner: spec.wallet,
     status: 'active',
@@ -21,12 +19,11 @@ export function newRecord(
     purpose: '',
     wallet_address: spec.wallet,
     username: spec.username,
-    network_mode: site.networkMode ?? config.network.mode,
     ...(spec.nftTokenId === null ? {} : { nft_token_id: spec.nftTokenId }),
   };
 }
 
 /** Python before 3.11 does not read the suffix Z. */
-export function isoWithOffset(ms: number): string {
+function isoWithOffset(ms: number): string {
   return new Date(ms).toISOString().replace('Z', '+00:00');
 }

@@ -10,9 +10,9 @@ import {
   blockhostStore,
   readDatabase,
 } from '../../support/blockhost/host.ts';
-import { randomFrom } from '../../support/blockhost/random.ts';
 import type { StressLine, StressOrders } from '../../support/blockhost/stress-driver.ts';
 import { driverFile } from '../../support/bundle-driver.ts';
+import { Random } from '../../support/random.ts';
 import { temporaryDirectory } from '../../support/temporary.ts';
 
 const OPERATIONS = 1000;
@@ -72,7 +72,7 @@ test(`${OPERATIONS} operations by ${WORKERS} processes, kills and a writer witho
 
 /** Starts workers, kills some at random moments, and starts others, until all operations are done. */
 async function work(files: BlockhostFiles, directory: string, seed: number): Promise<void> {
-  const random = randomFrom(seed);
+  const random = new Random(seed);
   const script = await driverFile('blockhost/stress-driver');
   let [left, kills, killedReally, begun] = [OPERATIONS, 0, 0, 0];
   const worker = async (): Promise<void> => {
@@ -86,9 +86,13 @@ async function work(files: BlockhostFiles, directory: string, seed: number): Pro
         directory,
         etc: files.etc,
       };
-      const mortal = kills < KILLS && random() < 0.5;
+      const mortal = kills < KILLS && random.chance(0.5);
       if (mortal) kills++;
-      const { done, killed } = await run(script, orders, mortal ? 100 + random() * 900 : undefined);
+      const { done, killed } = await run(
+        script,
+        orders,
+        mortal ? 100 + random.next() * 900 : undefined,
+      );
       left += operations - done;
       if (killed) killedReally++;
     }

@@ -6,10 +6,10 @@ import { poll, sleep } from '../../../src/host/time.ts';
 import { withQmp } from '../../../src/qmp/with-qmp.ts';
 import { LIMIT_KEYS, LIMIT_RANGES, type LimitKey } from '../../../src/store/vm-limits.ts';
 import { DISK_QDEV, THROTTLE_GROUP } from '../../../src/types.ts';
-import { randomFrom } from '../../support/blockhost/random.ts';
 import { Namespace } from '../../support/namespace.ts';
 import { Stream } from '../../support/net/stream.ts';
 import type { Finished } from '../../support/program.ts';
+import { Random } from '../../support/random.ts';
 import { Sandbox } from '../../support/sandbox.ts';
 import { temporaryDirectory } from '../../support/temporary.ts';
 
@@ -187,7 +187,8 @@ const KEYS = LIMIT_KEYS.filter((key) => !/^cpu/.test(key));
 test('200 random options leave what a model says, read back from kernel and QEMU', async (t) => {
   const seed = 20;
   t.diagnostic(`seed ${seed}`);
-  const next = randomFrom(seed);
+  const random = new Random(seed);
+  const next = (): number => random.next();
   const model = new Map<LimitKey, number>();
   for (let options = 0; options < 200; ) {
     const args: string[] = [];

@@ -7,8 +7,8 @@ import { lockFile } from '../../../src/host/lock.ts';
 import { BlockhostStore } from '../../../src/store/blockhost.ts';
 import { HelperClient } from '../../../src/store/helper-client.ts';
 import { parseVmName, type VmName } from '../../../src/types.ts';
+import { Random } from '../random.ts';
 import { helperCommand } from './host.ts';
-import { randomFrom } from './random.ts';
 
 export interface StressOrders {
   seed: number;
@@ -25,7 +25,7 @@ export type StressLine =
   | { name: string; is: 'suspended' | 'gone' };
 
 const orders = JSON.parse(process.env.STRESS_ORDERS ?? '') as StressOrders;
-const random = randomFrom(orders.seed);
+const random = new Random(orders.seed);
 const store = new BlockhostStore(new HelperClient(helperCommand(orders)));
 const pool = { network: '192.0.2.0/24', start: 10, end: 200, gateway: '192.0.2.11' };
 const log = path.join(orders.directory, 'log');
@@ -52,7 +52,7 @@ async function operate(name: VmName, op: string): Promise<void> {
     // What recovering from a create that was killed does.
     await store.release(name);
     const { vmid, ip, ipv6 } = await store.allocate(name, pool);
-    if (random() < 0.1) {
+    if (random.chance(0.1)) {
       await store.release(name);
       say({ name, is: 'gone' });
       return;
@@ -63,7 +63,7 @@ async function operate(name: VmName, op: string): Promise<void> {
     say({ name, is: 'unsure', op });
     await store.remove(name);
     // Some callers do it twice.
-    if (random() < 0.3) await store.remove(name);
+    if (random.chance(0.3)) await store.remove(name);
     say({ name, is: 'gone' });
   } else if (op === 'suspend' && status === 'active') {
     say({ name, is: 'unsure', op });
@@ -83,7 +83,7 @@ function say(line: StressLine): void {
 }
 
 function pick<T>(from: readonly T[]): T {
-  return from[Math.floor(random() * from.length)] as T;
+  return random.pick(from);
 }
 
 function record(name: VmName, vmid: number, ip: string, ipv6: string) {
