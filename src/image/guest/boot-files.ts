@@ -72,7 +72,7 @@ done | sed -n 's/^insmod \\([^ ]*\\).*/\\1/p' | awk '!seen[$0]++' > "$DESTDIR/mo
 while read -r file; do
   name=$(basename "$file")
   case $name in
-    *.xz) xz -dc "$file" > "$DESTDIR/modules/\${name%.xz}" ;;
+    *.xz) "$busybox" unxz -c "$file" > "$DESTDIR/modules/\${name%.xz}" ;;
     *.zst) zstd -qdc "$file" > "$DESTDIR/modules/\${name%.zst}" ;;
     *) cp "$file" "$DESTDIR/modules/$name" ;;
   esac
