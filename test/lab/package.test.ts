@@ -23,6 +23,7 @@ test('it installs: timer, folders and the root agent’s door are there', async 
   );
   assert.equal(await host.sh('stat -c "%U %a" /var/lib/blockhost-qemu'), 'root 755');
   assert.match(await host.sh('blockhost-qemu --version'), /0\.1\.0/);
+  assert.equal(await host.sh('ls /usr/lib/blockhost-provisioner-qemu/code-cache | wc -l'), '2');
   const nobody = await blockhost.engine('blockhost-vm-status', 'nobody');
   assert.deepEqual([nobody.code, nobody.stdout.trim()], [0, 'unknown']);
 });
@@ -76,6 +77,7 @@ test('removed, it leaves disks and configuration; purged, the disks of VMs', asy
     await host.sh('ls /usr/bin/blockhost-* 2>/dev/null || :'),
     '/usr/bin/blockhost-root-agent',
   );
+  assert.equal(await host.sh('ls -d /usr/lib/blockhost-p* 2>/dev/null || :'), '');
   assert.equal(await host.sh('ls /var/lib/blockhost-qemu/vms'), 'web1');
   await host.sh('dpkg -i /lab/share/0.1.1.deb');
   assert.equal(await host.sh('blockhost-vm-list --format names'), 'web1');
