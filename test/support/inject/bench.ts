@@ -1,0 +1,120 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { run } from '../../../src/host/exec.ts';
+import { parseVmName } from '../../../src/types.ts';
+import { createVm } from '../../../src/vm/create.ts';
+import { destroyVm } from '../../../src/vm/destroy.ts';
+import { collectGarbage } from '../../../src/vm/gc.ts';
+import { observe } from '../../../src/vm/observe.ts';
+import { pauseVm } from '../../../src/vm/pause.ts';
+import { startVm } from '../../../src/vm/start.ts';
+import { killVm } from '../../../src/vm/stop.ts';
+import { audit } from '../audit/audit.ts';
+import type { World } from '../audit/world.ts';
+import { tinySpec } from '../faults.ts';
+import type { Sandbox } from '../sandbox.ts';
+import { type Scenario, type State, VM } from './scenarios.ts';
+
+const name = parseVmName(VM);
+/** Beyond what the template covers: only the VM's own disk can have it. */
+const MARK = ['0x5a', '512M', '64k'];
+const EXTRAS = {
+  hostname: undefined,
+  forwards: [],
+  segments: [],
+  disks: [{ bytes: 1024 ** 3 }],
+  userData: [],
+  address: undefined,
+  wait: false,
+};
+
+/** One VM in a sandbox of its own, brought to a state, and judged afterwards. */
+export class Bench {
+  readonly sandbox: Sandbox;
+  readonly #world: World;
+
+  constructor(sandbox: Sandbox) {
+    this.sandbox = sandbox;
+    const { state, run } = sandbox.config.paths;
+    this.#world = { state, run };
+  }
+
+  async prepare({ from, prepare }: Scenario): Promise<void> {
+    await this.#clear();
+    const host = this.sandbox.host();
+    if (from !== 'absent') {
+      await createVm(host, { ...tinySpec(this.sandbox.image, VM), extras: EXTRAS });
+      await killVm(host, name);
+      await this.#disk('write');
+    }
+    if (from === 'running' || from === 'paused') await startVm(host, name);
+    if (from === 'paused') await pauseVm(host, name);
+    await prepare?.(this.sandbox);
+  }
+
+  /** What the fault did, after the next verb on the VM, or `gc`, had its chance to mend it. */
+  async judge({ outcomes, argv, from }: Scenario, by: 'gc' | 'verb'): Promise<string[]> {
+    const host = this.sandbox.host();
+    const lines: string[] = [];
+    if (by === 'gc') {
+      const options = { execute: true, phases: [], graceDays: 7, mock: false };
+      for (const { what, why } of await collectGarbage(host, options))
+        if (what === 'failed') lines.push(`gc failed: ${why}`);
+    } else {
+      const { code, stderr } = await this.#again(argv(this.sandbox));
+      if (code !== 0 && !/exists already|has no snapshot|is not suspended|has a snapshot|not exist/.test(stderr))
+        lines.push(`the verb again: ${stderr.trim()}`);
+    }
+    lines.push(...(await audit(this.#world)));
+    const state = await this.#state();
+    if (!outcomes.includes(state)) lines.push(`the VM is ${state}, not ${outcomes.join(' or ')}`);
+    if (state !== 'absent' && from !== 'absent') lines.push(...(await this.#looks(state)));
+    await this.#clear();
+    for (const line of await audit(this.#world)) lines.push(`after destroy: ${line}`);
+    return lines;
+  }
+
+  async #again(argv: readonly string[]): Promise<{ code: number | null; stderr: string }> {
+    const [verb = '', ...args] = argv;
+    return await this.sandbox.run(verb, args);
+  }
+
+  /** Takes the VM off and reads its disk, as whoever owns it. */
+  async #looks(state: State): Promise<string[]> {
+    const lines: string[] = [];
+    if (state !== 'off') await killVm(this.sandbox.host(), name);
+    if (!(await this.#disk('read'))) lines.push('the disk has LOST what was written to it');
+    const { directory } = this.sandbox.files(VM);
+    for (const file of fs.readdirSync(directory).filter((entry) => entry.endsWith('.qcow2'))) {
+      const { exitCode, stdout } = await run(
+        'qemu-img',
+        ['check', '--output=json', path.join(directory, file)],
+        { okCodes: [0, 1, 2, 3] },
+      );
+      const { leaks = 0, corruptions = 0 } = JSON.parse(stdout);
+      if (exitCode !== 0) lines.push(`${file}: ${leaks} clusters leaked, ${corruptions} corrupt`);
+    }
+    return lines;
+  }
+
+  async #disk(action: 'read' | 'write'): Promise<boolean> {
+    const words = `${action} -P ${MARK.join(' ')}`;
+    const { disk } = this.sandbox.files(VM);
+    const { stdout } = await run('qemu-io', ['-f', 'qcow2', '-c', words, disk], {
+      okCodes: [0, 1],
+    });
+    return !stdout.includes('verification failed');
+  }
+
+  async #state(): Promise<State> {
+    if (!fs.existsSync(this.sandbox.files(VM).directory)) return 'absent';
+    const { state } = await observe(this.sandbox.host(), name);
+    return state === 'stopped' ? 'off' : (state as State);
+  }
+
+  async #clear(): Promise<void> {
+    await destroyVm(this.sandbox.host(), name);
+    const base = path.dirname(this.sandbox.state);
+    fs.rmSync(path.join(base, 'x.qcow2'), { force: true });
+  }
+}

@@ -1,0 +1,125 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { EmbeddedStore } from '../../../src/store/embedded.ts';
+import { parseVmName } from '../../../src/types.ts';
+import type { Sandbox } from '../sandbox.ts';
+
+export type State = 'absent' | 'off' | 'running' | 'paused';
+
+/** A verb that changes something, what it starts from, and what a VM may be afterwards, come what may. */
+export interface Scenario {
+  name: string;
+  from: State;
+  argv(sandbox: Sandbox): string[];
+  /** States it may end in when the verb was not done to its end, or was. */
+  outcomes: readonly State[];
+  /** What is done to the VM, beyond its state, before. */
+  prepare?(sandbox: Sandbox): Promise<void>;
+  /** Lines for what is not as it has to be afterwards. */
+  check?(sandbox: Sandbox): string[];
+}
+
+export const VM = 'v1';
+const name = parseVmName(VM);
+const vm = (verb: string, ...more: string[]) => ({ argv: () => [verb, VM, ...more] });
+const snapshot = (action: string) => ({ argv: () => ['snapshot', action, VM, 's1'] });
+const takeSnapshot = async (sandbox: Sandbox): Promise<void> => {
+  await sandbox.ok('snapshot', ['create', VM, 's1']);
+};
+const expire = async (sandbox: Sandbox): Promise<void> => {
+  const store = new EmbeddedStore(sandbox.config.paths.records);
+  await store.update(name, { expires_at: '2020-01-01T00:00:00+00:00' });
+};
+const suspended = async (sandbox: Sandbox): Promise<void> => {
+  const store = new EmbeddedStore(sandbox.config.paths.records);
+  await store.suspend(name);
+  await store.update(name, {
+    expires_at: '2020-01-01T00:00:00+00:00',
+    suspended_at: '2020-01-02T00:00:00+00:00',
+  });
+};
+const create = (sandbox: Sandbox, ...more: string[]): string[] => [
+  ...['create', VM, ...sandbox.tiny, '--apply', '--no-wait'],
+  ...more,
+];
+const exported = (sandbox: Sandbox): string => path.join(path.dirname(sandbox.state), 'x.qcow2');
+
+export const SCENARIOS: readonly Scenario[] = [
+  {
+    name: 'create',
+    from: 'absent',
+    argv: (sandbox) => create(sandbox, '--extra-disk', '1'),
+    outcomes: ['absent', 'running'],
+  },
+  {
+    name: 'create (template published)',
+    from: 'absent',
+    argv: (sandbox) => create(sandbox),
+    outcomes: ['absent', 'running'],
+    prepare: async (sandbox) => {
+      fs.rmSync(sandbox.config.paths.templates, { recursive: true, force: true });
+    },
+  },
+  { name: 'destroy (running)', from: 'running', ...vm('destroy'), outcomes: ['absent', 'running', 'off'] },
+  { name: 'destroy (off)', from: 'off', ...vm('destroy'), outcomes: ['absent', 'off'] },
+  { name: 'start', from: 'off', ...vm('start'), outcomes: ['off', 'running'] },
+  { name: 'start (paused)', from: 'paused', ...vm('start'), outcomes: ['paused', 'running'] },
+  { name: 'stop', from: 'running', ...vm('stop', '--timeout', '0'), outcomes: ['off', 'running'] },
+  { name: 'kill', from: 'running', ...vm('kill'), outcomes: ['off', 'running'] },
+  { name: 'pause', from: 'running', ...vm('pause'), outcomes: ['paused', 'running'] },
+  {
+    name: 'throttle',
+    from: 'running',
+    ...vm('throttle', '--iops-read', '500', '--bps-write', '1000000'),
+    outcomes: ['running'],
+  },
+  {
+    name: 'snapshot create (running)',
+    from: 'running',
+    ...snapshot('create'),
+    outcomes: ['running'],
+  },
+  { name: 'snapshot create (off)', from: 'off', ...snapshot('create'), outcomes: ['off'] },
+  {
+    name: 'snapshot restore',
+    from: 'off',
+    ...snapshot('restore'),
+    prepare: takeSnapshot,
+    outcomes: ['off'],
+  },
+  {
+    name: 'snapshot delete',
+    from: 'off',
+    ...snapshot('delete'),
+    prepare: takeSnapshot,
+    outcomes: ['off'],
+  },
+  { name: 'configure', from: 'off', ...vm('configure', '--memory', '160'), outcomes: ['off'] },
+  {
+    name: 'export',
+    from: 'off',
+    argv: (sandbox) => ['export', VM, exported(sandbox)],
+    outcomes: ['off'],
+  },
+  {
+    name: 'gc (suspends)',
+    from: 'running',
+    argv: () => ['gc', '--execute'],
+    prepare: expire,
+    outcomes: ['off', 'running'],
+  },
+  {
+    name: 'gc (destroys)',
+    from: 'off',
+    argv: () => ['gc', '--execute'],
+    prepare: suspended,
+    outcomes: ['off', 'absent'],
+  },
+  {
+    name: 'resume',
+    from: 'off',
+    ...vm('resume'),
+    prepare: suspended,
+    outcomes: ['off', 'running'],
+  },
+];
