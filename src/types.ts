@@ -27,8 +27,14 @@ export function parseVmName(value: unknown): VmName {
 export function quote(value: unknown): string {
   const text = typeof value === 'string' ? value : String(value);
   const cut = text.length > 80 ? `${text.slice(0, 77)}...` : text;
-  return JSON.stringify(cut).replace(
-    /[\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g,
+  return visible(JSON.stringify(cut));
+}
+
+/** Escapes what would move a terminal's cursor, colour it, or turn the direction of its text. */
+export function visible(text: string): string {
+  return text.replace(
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+    /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g,
     (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
 }

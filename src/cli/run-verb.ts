@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { InputError, ProvisionerError } from '../errors.ts';
 import { explainAccess } from '../host/config.ts';
 import type { Paths } from '../host/paths.ts';
+import { visible } from '../types.ts';
 import type { ReadHost } from '../vm/host.ts';
 import type { Wanted } from './context.ts';
 import { versionText } from './help.ts';
@@ -93,10 +94,10 @@ async function parse(
 function oneLine(error: unknown): string {
   if (!(error instanceof ProvisionerError)) {
     const said = error instanceof Error ? error.message : String(error);
-    return `internal error: ${said.split('\n')[0]} (--verbose says more)`;
+    return visible(`internal error: ${said.split('\n')[0]} (--verbose says more)`);
   }
   const text = error.hint === undefined ? error.message : `${error.message}; ${error.hint}`;
-  return text.replace(/\s*\n\s*/g, ' ');
+  return visible(text.replace(/\s*\n\s*/g, ' '));
 }
 
 /** The long story, for --verbose: details of the error and of what caused it. */

@@ -1,6 +1,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { errnoOf, ProvisionerError } from '../errors.ts';
+import { temporaryBeside } from './temporary-files.ts';
 
 export interface WriteOptions {
   /** File mode, set before the content is written. Default 0600. */
@@ -19,10 +20,7 @@ export function writeFileAtomic(
   content: string | Uint8Array,
   options: WriteOptions = {},
 ): void {
-  const temporary = path.join(
-    path.dirname(file),
-    `.${path.basename(file)}.${process.pid}-${process.hrtime.bigint().toString(36)}.tmp`,
-  );
+  const temporary = temporaryBeside(file);
   const fd = fs.openSync(temporary, 'wx', options.mode ?? 0o600);
   try {
     try {

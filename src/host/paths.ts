@@ -91,8 +91,11 @@ export class Paths {
   journal(name: VmName): string {
     return path.join(this.journals, `${name}.json`);
   }
+  get metrics(): string {
+    return path.join(this.front, 'metrics');
+  }
   metricsSample(name: VmName): string {
-    return path.join(this.front, 'metrics', `${name}.json`);
+    return path.join(this.metrics, `${name}.json`);
   }
   /** What the resident sampler publishes; a name that no VM can have. */
   get statd(): string {

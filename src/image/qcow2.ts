@@ -1,10 +1,10 @@
-import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import * as z from 'zod/mini';
 import { errnoOf, InputError, NotFoundError, ProvisionerError } from '../errors.ts';
 import { ExecError, type RunOptions, type RunResult, run } from '../host/exec.ts';
 import { describeMismatch } from '../host/mismatch.ts';
+import { temporaryBeside } from '../host/temporary-files.ts';
 import { GiB } from '../types.ts';
 
 export interface ImageInfo {
@@ -129,7 +129,7 @@ export async function convertToQcow2(options: ConvertOptions): Promise<void> {
     ...(fromFormat === 'qcow2' ? { backing: null } : {}),
     file: { driver: 'file', filename: from, locking: 'off' },
   };
-  const temporary = `${to}.${randomBytes(4).toString('hex')}.tmp`;
+  const temporary = temporaryBeside(to);
   reserve(temporary);
   try {
     const input = `json:${JSON.stringify(source)}`;

@@ -1,9 +1,9 @@
-import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { errnoOf, messageOf, NotFoundError, ProvisionerError } from '../errors.ts';
 import { ensureDirectory, syncDirectory, writeFileAtomic } from '../host/files.ts';
 import type { Paths } from '../host/paths.ts';
+import { temporaryBeside } from '../host/temporary-files.ts';
 import { readValidated } from '../host/validate.ts';
 import { quote } from '../types.ts';
 import {
@@ -123,7 +123,7 @@ export function publishTemplate(
 }
 
 function setCurrent(paths: Paths, id: string): void {
-  const temporary = `${paths.currentTemplate}.${randomBytes(4).toString('hex')}.tmp`;
+  const temporary = temporaryBeside(paths.currentTemplate);
   fs.symlinkSync(id, temporary);
   fs.renameSync(temporary, paths.currentTemplate);
   syncDirectory(paths.templates);

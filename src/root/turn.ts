@@ -1,5 +1,6 @@
 import * as fs from 'node:fs';
 import { lockFile } from '../host/lock.ts';
+import { removeStaleTemporaries } from '../host/temporary-files.ts';
 import type { VmName } from '../types.ts';
 import type { RootContext } from '../vm/host.ts';
 
@@ -25,6 +26,7 @@ export async function inTurn<T>(
     waitMs: inHaste === true ? HASTY_MS : PATIENT_MS,
   });
   try {
+    removeStaleTemporaries(paths.vm(name).directory);
     return await work();
   } finally {
     // The lock of a VM that is not there afterwards would be a leftover.

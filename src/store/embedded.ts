@@ -3,6 +3,7 @@ import * as z from 'zod/mini';
 import { InputError, NotFoundError, ProvisionerError } from '../errors.ts';
 import { writeFileAtomic } from '../host/files.ts';
 import { lockFile } from '../host/lock.ts';
+import { removeStaleTemporaries } from '../host/temporary-files.ts';
 import { readValidated } from '../host/validate.ts';
 import type { VmName } from '../types.ts';
 import { type AddressPool, type Allocation, type Store, VmRecord } from './record.ts';
@@ -135,6 +136,7 @@ export class EmbeddedStore implements Store {
       waitMs: 20_000,
     });
     try {
+      removeStaleTemporaries(path.dirname(this.#file));
       const database = this.#read();
       const before = JSON.stringify(database);
       const result = edit(database);

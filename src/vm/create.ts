@@ -66,7 +66,7 @@ async function createLocked(host: Host, spec: CreateSpec, site: CreateSite): Pro
       allocation: { vmid: 0, ip: '', ipv6: '' },
       ip: '',
     };
-    const journal = new Journal(host, spec.name, 'create');
+    const journal = new Journal(host, spec.name, { verb: 'create' });
     try {
       await journaled(journal, () => runSteps(CREATE_STEPS, create, host));
     } catch (error) {

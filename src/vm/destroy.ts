@@ -14,7 +14,7 @@ export async function destroyVm(host: Host, name: VmName): Promise<boolean> {
   if (!(await exists(host, name))) return false;
   return await withVmLock(host, name, 'destroy', async () => {
     if (!(await exists(host, name))) return false;
-    const journal = new Journal(host, name, 'destroy');
+    const journal = new Journal(host, name, { verb: 'destroy' });
     try {
       journal.begin();
     } catch (error) {

@@ -8,6 +8,7 @@ import { assertOff } from './assert-off.ts';
 import { disksOf } from './disk-chains.ts';
 import type { Host } from './host.ts';
 import { withVmLock } from './lock.ts';
+import { exportWork, mended } from './mend.ts';
 import { assertOwnHost } from './own-host.ts';
 import { recover } from './recover.ts';
 
@@ -20,22 +21,18 @@ export function exportVm(host: Host, name: VmName, file: string): Promise<void> 
     const config = readVmConfig(name, files);
     assertOff(name, files, 'its disk is exported when it is off');
     const target = reserve(file);
+    const inode = String(fs.statSync(target, { bigint: true }).ino);
     // Whoever owns the disk cannot be expected to reach the target: it writes beside the disk.
-    const work = path.join(files.directory, 'export.qcow2');
-    try {
-      fs.rmSync(work, { force: true });
+    const work = exportWork(files);
+    await mended(host, name, { verb: 'export', target, inode }, async () => {
       fs.closeSync(fs.openSync(work, 'wx', 0o600));
       const { uid, gid } = fs.statSync(files.disk);
       fs.chownSync(work, uid, gid);
       const [{ chain }] = disksOf(host, files, config);
       await flatten(chain, work, host.signal);
       fs.copyFileSync(work, target, fs.constants.COPYFILE_FICLONE);
-    } catch (error) {
-      fs.rmSync(target, { force: true });
-      throw error;
-    } finally {
-      fs.rmSync(work, { force: true });
-    }
+      fs.rmSync(work);
+    });
   });
 }
 

@@ -37,6 +37,17 @@ export async function withFrozenGuest(
   }
 }
 
+/** For file systems that somebody who died has left at rest; a guest that was not frozen takes no notice. */
+export async function thawGuest(host: Host, name: VmName): Promise<void> {
+  const agent = await openAgent(host, name);
+  if (agent === undefined) return;
+  try {
+    await thaw(host, name, agent);
+  } finally {
+    agent.close();
+  }
+}
+
 async function openAgent(host: Host, name: VmName): Promise<AgentClient | undefined> {
   const files = host.paths.vm(name);
   try {

@@ -6,6 +6,7 @@ import { dueFor } from './gc-due.ts';
 import type { Host } from './host.ts';
 import { startVm } from './start.ts';
 import { stopVm } from './stop.ts';
+import { sweep } from './sweep.ts';
 import { withTransition } from './transition.ts';
 import { finish, unfinished } from './unfinished.ts';
 
@@ -52,6 +53,7 @@ export async function collectGarbage(host: Host, options: GcOptions): Promise<Gc
 }
 
 async function finishAll(host: Host): Promise<GcOutcome[]> {
+  await sweep(host);
   const outcomes: GcOutcome[] = [];
   for (const name of unfinished(host)) {
     try {

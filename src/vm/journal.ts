@@ -2,14 +2,29 @@ import * as fs from 'node:fs';
 import * as z from 'zod/mini';
 import { LostError } from '../errors.ts';
 import { ensureDirectory, writeFileAtomic } from '../host/files.ts';
+import { removeStaleTemporaries } from '../host/temporary-files.ts';
 import { readValidated } from '../host/validate.ts';
 import type { VmName } from '../types.ts';
 import type { ReadHost } from './host.ts';
 import { UndoError } from './steps.ts';
 
-const Entry = z.strictObject({
-  verb: z.enum(['create', 'start', 'destroy']),
-});
+const Entry = z.discriminatedUnion('verb', [
+  z.strictObject({ verb: z.enum(['create', 'start', 'destroy']) }),
+  z.strictObject({ verb: z.literal('throttle') }),
+  z.strictObject({
+    verb: z.literal('snapshot'),
+    action: z.enum(['create', 'restore', 'delete']),
+    label: z.string(),
+    /** Whether the guest ran: it does so again. */
+    running: z.boolean(),
+  }),
+  z.strictObject({
+    verb: z.literal('export'),
+    /** The file that was made for the image, by its number: another of the same name is not ours. */
+    target: z.string(),
+    inode: z.string(),
+  }),
+]);
 export type JournalEntry = z.infer<typeof Entry>;
 
 /**
@@ -21,14 +36,15 @@ export class Journal {
   readonly #directory: string;
   readonly #entry: JournalEntry;
 
-  constructor(host: Pick<ReadHost, 'paths'>, name: VmName, verb: JournalEntry['verb']) {
+  constructor(host: Pick<ReadHost, 'paths'>, name: VmName, entry: JournalEntry) {
     this.#file = host.paths.journal(name);
     this.#directory = host.paths.journals;
-    this.#entry = { verb };
+    this.#entry = entry;
   }
 
   begin(): void {
     ensureDirectory(this.#directory, 0o700);
+    removeStaleTemporaries(this.#directory);
     writeFileAtomic(this.#file, `${JSON.stringify(this.#entry)}\n`);
   }
 

@@ -3,6 +3,7 @@ import { finishDestroy } from './destroy.ts';
 import { endVm } from './end-vm.ts';
 import type { Host } from './host.ts';
 import { Journal, readJournal } from './journal.ts';
+import { isMended, mend } from './mend.ts';
 import { isBeginning, type Observation, observe } from './observe.ts';
 
 /** Milliseconds for the QEMU of a start that was interrupted. */
@@ -15,14 +16,19 @@ const GRACE_MS = 1000;
 export async function recover(host: Host, name: VmName): Promise<void> {
   const entry = readJournal(host, name);
   if (entry === undefined) return;
-  if (entry.verb === 'start' && (await isUp(host, name)))
-    return new Journal(host, name, entry.verb).end();
+  const journal = new Journal(host, name, entry);
+  if (entry.verb === 'start' && (await isUp(host, name))) return journal.end();
   host.report(`an earlier ${entry.verb} of ${name} was interrupted: cleaning up`);
+  if (isMended(entry)) {
+    // What cannot be mended now keeps nobody from stopping the VM, and is tried again by the next.
+    if (await mend(host, name, entry)) journal.end();
+    return;
+  }
   const record = await host.store.get(name);
   const lives = record !== undefined && record.status !== 'destroyed';
   if (entry.verb === 'start') await endVm(host, name, GRACE_MS);
   else if (entry.verb === 'destroy' || !lives) await finishDestroy(host, name);
-  new Journal(host, name, entry.verb).end();
+  journal.end();
 }
 
 /** A start that was interrupted when all was done, but for saying so: its guest runs, and is left alone. */

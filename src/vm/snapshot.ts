@@ -1,6 +1,5 @@
 import { InputError, NotFoundError } from '../errors.ts';
 import { changeSnapshots, type ImageSnapshot, listSnapshots } from '../image/snapshots.ts';
-import type { QmpClient } from '../qmp/client.ts';
 import { withQmp } from '../qmp/with-qmp.ts';
 import { readVmConfig } from '../store/vm-config.ts';
 import { quote, type VmName } from '../types.ts';
@@ -10,6 +9,9 @@ import { processesOf } from './end-qemu.ts';
 import { withFrozenGuest } from './freeze.ts';
 import type { Host } from './host.ts';
 import { withVmLock } from './lock.ts';
+import { mended } from './mend.ts';
+import { onDisks, type SnapshotEntry } from './mend-snapshot.ts';
+import { observe } from './observe.ts';
 import { assertOwnHost } from './own-host.ts';
 import { recover } from './recover.ts';
 
@@ -41,12 +43,12 @@ export function createSnapshot(host: Host, name: VmName, label: string): Promise
         hint: 'choose another name, or delete that one',
       });
     }
-    if (!running) {
-      await onAll(disks, ({ chain }) => changeSnapshots(chain, 'create', label), label);
-      return { quiesced: null };
-    }
     const take = (): Promise<void> => takeLive(host, name, disks, label);
-    return { quiesced: await withFrozenGuest(host, name, take) };
+    return await mended(host, name, await begun(host, name, 'create', label), async () => {
+      if (running) return { quiesced: await withFrozenGuest(host, name, take) };
+      for (const { chain } of disks) await changeSnapshots(chain, 'create', label);
+      return { quiesced: null };
+    });
   });
 }
 
@@ -55,20 +57,18 @@ export function restoreSnapshot(host: Host, name: VmName, label: string): Promis
   return change(host, name, 'restore', async (disks) => {
     await assertKnown(host, name, label);
     assertOff(name, host.paths.vm(name), 'a snapshot is restored when it is off');
-    for (const { chain } of disks) await changeSnapshots(chain, 'restore', label);
+    await mended(host, name, await begun(host, name, 'restore', label), () =>
+      onDisks(host, name, disks, 'restore', label),
+    );
   });
 }
 
 export function deleteSnapshot(host: Host, name: VmName, label: string): Promise<void> {
-  return change(host, name, 'snapshot', async (disks, running) => {
+  return change(host, name, 'snapshot', async (disks) => {
     await assertKnown(host, name, label);
-    if (!running) {
-      for (const { chain } of disks) await changeSnapshots(chain, 'delete', label);
-      return;
-    }
-    await withQmp(host.paths.vm(name).qmp, async (qmp) => {
-      for (const { node } of disks) await deleteLive(qmp, node, label);
-    });
+    await mended(host, name, await begun(host, name, 'delete', label), () =>
+      onDisks(host, name, disks, 'delete', label),
+    );
   });
 }
 
@@ -97,41 +97,23 @@ function takeLive(
   return withQmp(host.paths.vm(name).qmp, async (qmp) => {
     const { running } = await qmp.execute('query-status');
     if (running) await qmp.execute('stop');
-    const done: string[] = [];
     try {
-      for (const { node } of disks) {
+      for (const { node } of disks)
         await qmp.execute('blockdev-snapshot-internal-sync', { device: node, name: label });
-        done.push(node);
-      }
-    } catch (error) {
-      for (const node of done) await deleteLive(qmp, node, label).catch(() => undefined);
-      throw error;
     } finally {
       if (running) await qmp.execute('cont');
     }
   });
 }
 
-async function deleteLive(qmp: QmpClient, device: string, name: string): Promise<void> {
-  await qmp.execute('blockdev-snapshot-delete-internal-sync', { device, name });
-}
-
-async function onAll(
-  disks: readonly VmDisk[],
-  work: (disk: VmDisk) => Promise<void>,
+async function begun(
+  host: Host,
+  name: VmName,
+  action: SnapshotEntry['action'],
   label: string,
-): Promise<void> {
-  const done: VmDisk[] = [];
-  try {
-    for (const disk of disks) {
-      await work(disk);
-      done.push(disk);
-    }
-  } catch (error) {
-    for (const { chain } of done)
-      await changeSnapshots(chain, 'delete', label).catch(() => undefined);
-    throw error;
-  }
+): Promise<SnapshotEntry> {
+  const { state } = await observe(host, name);
+  return { verb: 'snapshot', action, label, running: state === 'running' };
 }
 
 async function assertKnown(host: Host, name: VmName, label: string): Promise<void> {

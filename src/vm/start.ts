@@ -12,7 +12,7 @@ export function startVm(host: Host, name: VmName): Promise<Started['outcome']> {
     await recover(host, name);
     // Without a VM nothing is begun.
     readVmConfig(name, host.paths.vm(name));
-    const journal = new Journal(host, name, 'start');
+    const journal = new Journal(host, name, { verb: 'start' });
     const { outcome } = await journaled(journal, () => host.root.start({ name }));
     return outcome;
   });

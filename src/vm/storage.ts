@@ -1,7 +1,7 @@
-import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { ProvisionerError } from '../errors.ts';
+import { temporaryBeside } from '../host/temporary-files.ts';
 import { MiB } from '../types.ts';
 
 export interface StorageFeatures {
@@ -13,7 +13,7 @@ export interface StorageFeatures {
 
 /** What the file system that holds `directory` can do, found out by opening a file there. */
 export function storageFeatures(directory: string): StorageFeatures {
-  const probe = path.join(directory, `.probe.${randomBytes(4).toString('hex')}`);
+  const probe = temporaryBeside(path.join(directory, 'probe'));
   try {
     const { O_RDWR, O_CREAT, O_EXCL, O_DIRECT } = fs.constants;
     fs.closeSync(fs.openSync(probe, O_RDWR | O_CREAT | O_EXCL | O_DIRECT, 0o600));

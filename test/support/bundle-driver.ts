@@ -26,6 +26,7 @@ async function bundle(name: string): Promise<string> {
     target: 'node20',
     format: 'esm',
     banner: { js: REQUIRE },
+    define: { PROGRAM_VERSION: '"0.0.0-test"' },
     logLevel: 'warning',
   });
   return outfile;

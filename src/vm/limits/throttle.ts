@@ -5,6 +5,7 @@ import { LIMIT_KEYS, type LimitKey, type VmLimits } from '../../store/vm-limits.
 import type { VmName } from '../../types.ts';
 import type { Host } from '../host.ts';
 import { withVmLock } from '../lock.ts';
+import { mended } from '../mend.ts';
 import { recover } from '../recover.ts';
 import { type Failure, readLimits, unsupportedOf } from './apply.ts';
 import { withRunningVm } from './limit-run.ts';
@@ -29,10 +30,10 @@ export function throttleVm(host: Host, name: VmName, change: LimitChange): Promi
     const refusal = unsupportedOf({ config, runner: run.runner }, asked);
     if (refusal !== undefined) throw new ProvisionerError(`VM ${name}: ${refusal}`);
     const before = config.limits ?? {};
-    const { limits: after, failed } = await host.root.limit({
-      name,
-      limits: mergeLimits(before, change),
-    });
+    const limits = mergeLimits(before, change);
+    const { limits: after, failed } = await mended(host, name, { verb: 'throttle' }, () =>
+      host.root.limit({ name, limits }),
+    );
     return { before, after, failed };
   });
 }

@@ -23,7 +23,9 @@ export function auditFiles(world: World, vms: readonly Vm[]): string[] {
   const at = (...words: string[]): string => path.join(world.state, ...words);
   const names = new Set(vms.map(({ name }) => name));
   return [
-    ...list(at()).filter((name) => !TOP.has(name)).map((name) => `stray file ${name}`),
+    ...list(at())
+      .filter((name) => !TOP.has(name))
+      .map((name) => `stray file ${name}`),
     ...list(at('journal')).map((name) => `journal ${name}: ${read(at('journal', name))}`),
     ...list(at('staging')).map((name) => `staging ${name}`),
     ...list(at('trash')).map((name) => `trash ${name}`),

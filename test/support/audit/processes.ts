@@ -46,7 +46,9 @@ export function auditProcesses(world: World, vms: readonly Vm[], seen: readonly 
     const name = qemuOf(world, one);
     if (name !== undefined && vms.some((vm) => vm.name === name)) continue;
     if (name === undefined && belongsToRun(world, vms, one)) continue;
-    lines.push(`stray process ${one.pid}: ${one.argv.join(' ').replaceAll('\n', ' ').slice(0, 160)}`);
+    lines.push(
+      `stray process ${one.pid}: ${one.argv.join(' ').replaceAll('\n', ' ').slice(0, 160)}`,
+    );
   }
   return lines;
 }
@@ -56,8 +58,6 @@ function belongsToRun(world: World, vms: readonly Vm[], { argv }: Seen): boolean
   const words = argv.join(' ');
   return (
     /^(sh|dd|head|cat)$/.test(path.basename(argv[0] ?? '')) &&
-    vms.some(
-      ({ name, qemus }) => qemus.length > 0 && words.includes(`${world.state}/vms/${name}/`),
-    )
+    vms.some(({ name, qemus }) => qemus.length > 0 && words.includes(`${world.state}/vms/${name}/`))
   );
 }

@@ -13,11 +13,14 @@ import { audit } from '../audit/audit.ts';
 import type { World } from '../audit/world.ts';
 import { tinySpec } from '../faults.ts';
 import type { Sandbox } from '../sandbox.ts';
-import { type Scenario, type State, VM } from './scenarios.ts';
+import { blankImage, type Scenario, type State, VM } from './scenarios.ts';
 
 const name = parseVmName(VM);
 /** Beyond what the template covers: only the VM's own disk can have it. */
 const MARK = ['0x5a', '512M', '64k'];
+/** What a verb says that finds its work done, by the command with the fault. */
+const ALREADY =
+  /exists already|has no snapshot|is not suspended|has a snapshot|not exist|no record|is running/;
 const EXTRAS = {
   hostname: undefined,
   forwards: [],
@@ -33,7 +36,12 @@ export class Bench {
   readonly sandbox: Sandbox;
   readonly #world: World;
 
-  constructor(sandbox: Sandbox) {
+  static async make(sandbox: Sandbox): Promise<Bench> {
+    await run('qemu-img', ['create', '-q', '-f', 'qcow2', blankImage(sandbox), '1M']);
+    return new Bench(sandbox);
+  }
+
+  private constructor(sandbox: Sandbox) {
     this.sandbox = sandbox;
     const { state, run } = sandbox.config.paths;
     this.#world = { state, run };
@@ -43,7 +51,7 @@ export class Bench {
     await this.#clear();
     const host = this.sandbox.host();
     if (from !== 'absent') {
-      await createVm(host, { ...tinySpec(this.sandbox.image, VM), extras: EXTRAS });
+      await createVm(host, { ...tinySpec(blankImage(this.sandbox), VM), extras: EXTRAS });
       await killVm(host, name);
       await this.#disk('write');
     }
@@ -53,18 +61,16 @@ export class Bench {
   }
 
   /** What the fault did, after the next verb on the VM, or `gc`, had its chance to mend it. */
-  async judge({ outcomes, argv, from }: Scenario, by: 'gc' | 'verb'): Promise<string[]> {
+  async judge({ outcomes, argv, from }: Scenario, recovery: 'gc' | 'verb'): Promise<string[]> {
     const host = this.sandbox.host();
     const lines: string[] = [];
-    if (by === 'gc') {
-      const options = { execute: true, phases: [], graceDays: 7, mock: false };
-      for (const { what, why } of await collectGarbage(host, options))
-        if (what === 'failed') lines.push(`gc failed: ${why}`);
-    } else {
+    if (recovery === 'verb') {
       const { code, stderr } = await this.#again(argv(this.sandbox));
-      if (code !== 0 && !/exists already|has no snapshot|is not suspended|has a snapshot|not exist/.test(stderr))
-        lines.push(`the verb again: ${stderr.trim()}`);
+      if (code !== 0 && !ALREADY.test(stderr)) lines.push(`the verb again: ${stderr.trim()}`);
     }
+    const options = { execute: true, phases: [], graceDays: 7, mock: false };
+    for (const { what, why } of await collectGarbage(host, options))
+      if (what === 'failed') lines.push(`gc failed: ${why}`);
     lines.push(...(await audit(this.#world)));
     const state = await this.#state();
     if (!outcomes.includes(state)) lines.push(`the VM is ${state}, not ${outcomes.join(' or ')}`);

@@ -20,7 +20,7 @@ export function watchCommands(): void {
 function nameOf(command: string, args: readonly string[]): string {
   const words = [command, ...args].map((word) => path.basename(word));
   if (words.some((word) => word.startsWith('qemu-system'))) return 'QEMU';
-  const tool = words.findIndex((word) => word === 'qemu-img');
+  const tool = words.indexOf('qemu-img');
   if (tool !== -1) return words.slice(tool, tool + 2).join(' ');
   const target = args.findLast((word) => word.startsWith('/')) ?? '';
   return `${words[0]} ${target}`.trim();

@@ -38,7 +38,7 @@ function nameless(text: string): string {
     .replace(/\.[0-9a-f]{8}(?=\.tmp|$|\b)/g, '.RANDOM')
     .replace(/[0-9a-f]{8}-\d+-\d+-\w{6}/g, 'STAGING')
     .replace(/image-[0-9a-f]{8,}/g, 'TEMPLATE')
-    .replace(/\.probe\.\w+/g, '.probe')
+    .replace(/tmp-\w{6}/g, 'tmp-RANDOM')
     .replace(/^(\S+) \/s\w{0,7}\//, '$1 ')
     .replace(/ (-> )?\/s\w{0,7}\//g, ' $1');
 }

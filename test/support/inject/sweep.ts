@@ -38,11 +38,12 @@ export async function sweep(
   sandboxes: readonly Sandbox[],
   { every, hows }: Omit<SweepOptions, 'lanes'>,
 ): Promise<Result[]> {
-  const [first] = sandboxes;
+  const benches = await Promise.all(sandboxes.map((sandbox) => Bench.make(sandbox)));
+  const [first] = benches;
   if (first === undefined) throw new Error('a sweep needs a sandbox');
   const cases: Case[] = [];
   for (const scenario of scenarios) {
-    const points = await record(new Bench(first), scenario);
+    const points = await record(first, scenario);
     for (const point of new Set(points)) {
       for (const how of hows.filter((one) => fits(one, point)))
         cases.push({ scenario, point, how, recovery: cases.length % 2 === 0 ? 'gc' : 'verb' });
@@ -51,16 +52,28 @@ export async function sweep(
   const chosen = cases.filter((_, index) => index % every === 0);
   const results: Result[] = [];
   await Promise.all(
-    sandboxes.map(async (sandbox) => {
-      const bench = new Bench(sandbox);
-      for (let next = chosen.shift(); next !== undefined; next = chosen.shift())
-        results.push(await attempt(bench, next));
+    benches.map(async (bench) => {
+      for (let next = chosen.shift(); next !== undefined; next = chosen.shift()) {
+        const result = await attempt(bench, next);
+        results.push(result);
+        if (process.env.PROG)
+          (await import('node:fs')).appendFileSync(
+            process.env.PROG,
+            `${results.length}/${results.length + chosen.length} ${result.seconds} ${result.scenario}: ${result.how} at ${result.point} (${result.outcome}; ${result.recovery}) ${result.lines.join('; ')}\n`,
+          );
+      }
     }),
   );
   return results;
 }
 
+/** The second time: what is made once and stays is no point any more. */
 async function record(bench: Bench, scenario: Scenario): Promise<string[]> {
+  await once(bench, scenario);
+  return await once(bench, scenario);
+}
+
+async function once(bench: Bench, scenario: Scenario): Promise<string[]> {
   await bench.prepare(scenario);
   const { code, stderr, points } = await runInjected(bench.sandbox, scenario.argv(bench.sandbox));
   if (code !== 0) throw new Error(`${scenario.name} fails without a fault: ${stderr}`);

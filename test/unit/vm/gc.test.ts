@@ -146,7 +146,7 @@ test('what a killed command left half-done is finished first', async (t) => {
   const { host, store } = await fresh(t, 'embedded');
   const name = parseVmName('a');
   const { ip } = await store.allocate(name, pool);
-  new Journal(host, name, 'create').begin();
+  new Journal(host, name, { verb: 'create' }).begin();
   const outcomes = await collectGarbage(host, { ...options, mock: false });
   assert.deepEqual(words(outcomes), ['a finished']);
   assert.deepEqual(await collectGarbage(host, { ...options, mock: false }), []);

@@ -1,0 +1,56 @@
+import { ProvisionerError } from '../errors.ts';
+import { changeSnapshots, listSnapshots } from '../image/snapshots.ts';
+import { withQmp } from '../qmp/with-qmp.ts';
+import { readVmConfig } from '../store/vm-config.ts';
+import type { VmName } from '../types.ts';
+import { disksOf, type VmDisk } from './disk-chains.ts';
+import { processesOf } from './end-qemu.ts';
+import { thawGuest } from './freeze.ts';
+import type { Host } from './host.ts';
+import type { JournalEntry } from './journal.ts';
+
+export type SnapshotEntry = Extract<JournalEntry, { verb: 'snapshot' }>;
+
+/** All disks have a snapshot or none has; a guest that ran runs, and its file systems go on. */
+export async function mendSnapshot(
+  host: Host,
+  name: VmName,
+  { action, label, running }: SnapshotEntry,
+): Promise<void> {
+  const files = host.paths.vm(name);
+  const disks = disksOf(host, files, readVmConfig(name, files));
+  const having: VmDisk[] = [];
+  for (const disk of disks) {
+    const list = await listSnapshots(disk.chain);
+    if (list.some((snapshot) => snapshot.name === label)) having.push(disk);
+  }
+  if (action === 'restore') await onDisks(host, name, disks, 'restore', label);
+  else if (action === 'delete' || having.length < disks.length)
+    await onDisks(host, name, having, 'delete', label);
+  if (!running || processesOf(files).length === 0) return;
+  await withQmp(files.qmp, async (qmp) => {
+    if ((await qmp.execute('query-status')).status === 'paused') await qmp.execute('cont');
+  });
+  await thawGuest(host, name);
+}
+
+/** By QEMU where it has the disks open. */
+export async function onDisks(
+  host: Host,
+  name: VmName,
+  disks: readonly VmDisk[],
+  action: 'restore' | 'delete',
+  label: string,
+): Promise<void> {
+  const files = host.paths.vm(name);
+  if (processesOf(files).length === 0) {
+    for (const { chain } of disks) await changeSnapshots(chain, action, label);
+    return;
+  }
+  if (action === 'restore') throw new ProvisionerError('it runs: a restore goes on when it is off');
+  if (disks.length === 0) return;
+  await withQmp(files.qmp, async (qmp) => {
+    for (const { node: device } of disks)
+      await qmp.execute('blockdev-snapshot-delete-internal-sync', { device, name: label });
+  });
+}

@@ -1,0 +1,72 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { messageOf } from '../errors.ts';
+import type { VmFiles } from '../host/paths.ts';
+import { runningIncarnation } from '../store/incarnation.ts';
+import { readVmConfig } from '../store/vm-config.ts';
+import type { VmName } from '../types.ts';
+import type { Host } from './host.ts';
+import { Journal, type JournalEntry } from './journal.ts';
+import { mendSnapshot } from './mend-snapshot.ts';
+
+/** Verbs that change a VM which stays: half-way, it is brought to one side or the other. */
+export type MendedEntry = Extract<JournalEntry, { verb: 'throttle' | 'snapshot' | 'export' }>;
+
+export function isMended(entry: JournalEntry): entry is MendedEntry {
+  return entry.verb === 'throttle' || entry.verb === 'snapshot' || entry.verb === 'export';
+}
+
+/** Works under a journal. What fails half-way is mended at once, or by the next verb if that fails too. */
+export async function mended<T>(
+  host: Host,
+  name: VmName,
+  entry: MendedEntry,
+  work: () => Promise<T>,
+): Promise<T> {
+  const journal = new Journal(host, name, entry);
+  try {
+    journal.begin();
+    const result = await work();
+    journal.end();
+    return result;
+  } catch (error) {
+    if (await mend(host, name, entry)) journal.end();
+    throw error;
+  }
+}
+
+/** @returns whether nothing is half-done any more. */
+export async function mend(host: Host, name: VmName, entry: MendedEntry): Promise<boolean> {
+  try {
+    if (entry.verb === 'throttle') await mendLimits(host, name);
+    else if (entry.verb === 'snapshot') await mendSnapshot(host, name, entry);
+    else mendExport(host, name, entry);
+    return true;
+  } catch (error) {
+    host.report(`VM ${name}: its ${entry.verb} is left half-done: ${messageOf(error)}`);
+    return false;
+  }
+}
+
+/** What is in force follows what is written, which the next start goes by. */
+async function mendLimits(host: Host, name: VmName): Promise<void> {
+  const files = host.paths.vm(name);
+  if (runningIncarnation(files) === undefined) return;
+  await host.root.limit({ name, limits: readVmConfig(name, files).limits ?? {} });
+}
+
+/** A part of an image must not be taken for one. */
+function mendExport(
+  host: Host,
+  name: VmName,
+  { target, inode }: Extract<JournalEntry, { verb: 'export' }>,
+): void {
+  fs.rmSync(exportWork(host.paths.vm(name)), { force: true });
+  const found = fs.lstatSync(target, { bigint: true, throwIfNoEntry: false });
+  if (String(found?.ino) === inode) fs.rmSync(target);
+}
+
+/** Where an image grows before it is copied to where it was asked for. */
+export function exportWork(files: VmFiles): string {
+  return path.join(files.directory, 'export.qcow2');
+}

@@ -1,0 +1,56 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { BusyError } from '../errors.ts';
+import { lockFile } from '../host/lock.ts';
+import { removeStaleTemporaries } from '../host/temporary-files.ts';
+import { removeStale } from '../image/staging.ts';
+import { isVmName, type VmName } from '../types.ts';
+import type { Host } from './host.ts';
+
+/**
+ * Takes away what commands that were killed had half-written or kept for a VM that did not come to be: files before
+ * their rename, templates in the making, locks.
+ */
+export async function sweep(host: Host): Promise<void> {
+  const { paths, role } = host;
+  for (const directory of [paths.front, paths.journals, paths.metrics])
+    removeStaleTemporaries(directory);
+  if (fs.existsSync(paths.staging)) await removeStale(paths);
+  for (const name of namesIn(path.dirname(paths.lock(ANY)), LOCK)) await sweepLock(host, name);
+  // The rest is root's; its own requests tidy up there.
+  if (role.kind !== 'own') return;
+  for (const directory of [paths.state, paths.run, paths.templates])
+    removeStaleTemporaries(directory);
+  for (const name of namesIn(paths.vms, /^(.+)$/))
+    removeStaleTemporaries(path.join(paths.vms, name));
+}
+
+const LOCK = /^(?:\.root-|\.transition-)?(.+)\.lock$/;
+const ANY = 'a' as VmName;
+
+function namesIn(directory: string, pattern: RegExp): Set<VmName> {
+  if (!fs.existsSync(directory)) return new Set();
+  const names = fs.readdirSync(directory).map((file) => pattern.exec(file)?.[1]);
+  return new Set(names.filter(isVmName));
+}
+
+/** Only who holds a lock may remove its file. One that is held belongs to a command under way. */
+async function sweepLock(host: Host, name: VmName): Promise<void> {
+  const { paths } = host;
+  const folder = path.dirname(paths.lock(name));
+  const files = [`${name}.lock`, `.transition-${name}.lock`, `.root-${name}.lock`];
+  for (const file of files.map((one) => path.join(folder, one))) {
+    if (isThere(host, name) || !fs.existsSync(file)) continue;
+    try {
+      const lock = await lockFile(file, { what: `VM ${name}`, holder: 'gc', waitMs: 0 });
+      if (isThere(host, name)) lock.release();
+      else lock.remove();
+    } catch (error) {
+      if (!(error instanceof BusyError)) throw error;
+    }
+  }
+}
+
+function isThere({ paths }: Host, name: VmName): boolean {
+  return fs.existsSync(path.join(paths.vms, name)) || fs.existsSync(paths.journal(name));
+}
