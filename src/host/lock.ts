@@ -2,6 +2,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { BusyError, ProvisionerError } from '../errors.ts';
 import { readFileIfExists } from './files.ts';
+import { poll } from './time.ts';
 
 export interface Lock {
   release(): void;
@@ -34,7 +35,7 @@ export async function lockFile(file: string, options: LockOptions): Promise<Lock
   for (;;) {
     const fd = fs.openSync(file, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600);
     try {
-      if (!(await flock(fd, options))) throw busy(file, options);
+      if (!(await flock(fd, options))) throw await busy(file, options);
       // While we waited its holder may have removed the file: the lock on it then protects nothing.
       if (isStill(file, fd)) return held(file, fd, options.holder);
     } catch (error) {
@@ -99,13 +100,15 @@ async function flock(fd: number, { waitMs, signal }: LockOptions): Promise<boole
   });
 }
 
-function busy(file: string, options: LockOptions): BusyError {
+/** Who has just taken the lock writes its name a moment later. */
+const NAMED_MS = 300;
+
+async function busy(file: string, options: LockOptions): Promise<BusyError> {
   // Who can take the lock can also write to its file: only what a holder of ours writes is repeated.
-  const holder = /^[\w .()-]{1,100}$/.exec((readFileIfExists(file) ?? '').trim())?.[0] ?? '';
-  return new BusyError(
-    `${options.what} is in use by ${holder === '' ? 'another command' : holder}`,
-    {
-      hint: 'wait until it has finished and try again',
-    },
-  );
+  const named = (): string | undefined =>
+    /^[\w .()-]{1,100}$/.exec((readFileIfExists(file) ?? '').trim())?.[0];
+  const holder = await poll(named, { deadlineMs: NAMED_MS, everyMs: 10 });
+  return new BusyError(`${options.what} is in use by ${holder ?? 'another command'}`, {
+    hint: 'wait until it has finished and try again',
+  });
 }

@@ -21,7 +21,8 @@ export const GRAMMAR: Record<string, { words: number; values: string[]; flags: s
   status: { words: 1, values: [], flags: [] },
   list: { words: 0, values: ['--format'], flags: [] },
   inspect: { words: 1, values: [], flags: [] },
-  metrics: { words: 1, values: ['--format', '--textfile'], flags: ['--extended', '--all'] },
+  // Without --all, which succeeds without a VM and would write wherever --textfile says.
+  metrics: { words: 1, values: ['--format', '--textfile'], flags: ['--extended'] },
   history: { words: 1, values: [], flags: ['--day', '--json'] },
   configure: { words: 1, values: ['--cpu', '--memory', '--forward'], flags: [] },
   snapshot: { words: 3, values: [], flags: ['--json'] },
@@ -43,7 +44,7 @@ export const GRAMMAR: Record<string, { words: number; values: string[]; flags: s
 };
 
 const PIECES = [
-  ...['', ' ', '.', '..', '/', '../../etc/passwd', '-', '--', '-x', '--apply', '=', '--=', '\n'],
+  ...['', ' ', '.', '..', '/', '../../etc/no-such', '-', '--', '-x', '--apply', '=', '--=', '\n'],
   ...['web1', 'a b', 'a\nb', '\u001b[31m', '\u202e', 'é', '💣', '\u0000'.slice(1), '%s%n', '$(id)'],
   ...['`id`', ';id', '|id', '&', "'", '"', '\\', '*', '?', '{}', '[]', 'null', 'undefined', 'NaN'],
   ...[

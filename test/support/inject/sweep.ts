@@ -1,3 +1,4 @@
+import * as fs from 'node:fs';
 import { messageOf } from '../../../src/errors.ts';
 import type { Sandbox } from '../sandbox.ts';
 import { Bench } from './bench.ts';
@@ -18,11 +19,10 @@ export interface Result {
 }
 
 export interface SweepOptions {
-  /** Every so many of them; 1 is all. */
+  /** Every so many of the cases, from the first on; 1 is all. */
   every: number;
-  hows: readonly How[];
-  /** Sandboxes that work at once. */
-  lanes: number;
+  first?: number;
+  hows?: readonly How[];
 }
 
 interface Case {
@@ -32,48 +32,51 @@ interface Case {
   recovery: 'gc' | 'verb';
 }
 
+const HOWS: readonly How[] = ['kill', 'kill after', 'error', 'hang'];
+
 /** Each scenario once to learn its points, then once for every point and fault. */
 export async function sweep(
   scenarios: readonly Scenario[],
   sandboxes: readonly Sandbox[],
-  { every, hows }: Omit<SweepOptions, 'lanes'>,
+  { every, first: offset = 0, hows = HOWS }: SweepOptions,
 ): Promise<Result[]> {
   const benches = await Promise.all(sandboxes.map((sandbox) => Bench.make(sandbox)));
-  const [first] = benches;
-  if (first === undefined) throw new Error('a sweep needs a sandbox');
-  const cases: Case[] = [];
-  for (const scenario of scenarios) {
-    const points = await record(first, scenario);
-    for (const point of new Set(points)) {
-      for (const how of hows.filter((one) => fits(one, point)))
-        cases.push({ scenario, point, how, recovery: cases.length % 2 === 0 ? 'gc' : 'verb' });
-    }
-  }
-  const chosen = cases.filter((_, index) => index % every === 0);
-  const results: Result[] = [];
-  await Promise.all(
-    benches.map(async (bench) => {
-      for (let next = chosen.shift(); next !== undefined; next = chosen.shift()) {
-        const result = await attempt(bench, next);
-        results.push(result);
-        if (process.env.PROG)
-          (await import('node:fs')).appendFileSync(
-            process.env.PROG,
-            `${results.length}/${results.length + chosen.length} ${result.seconds} ${result.scenario}: ${result.how} at ${result.point} (${result.outcome}; ${result.recovery}) ${result.lines.join('; ')}\n`,
-          );
-      }
-    }),
-  );
+  const recorded = await inLanes(benches, scenarios, async (bench, scenario) => ({
+    scenario,
+    points: await record(bench, scenario),
+  }));
+  const cases = recorded.flatMap(({ scenario, points }) => casesOf(scenario, points));
+  const chosen = cases
+    .filter(({ how }) => hows.includes(how))
+    .filter((_, index) => index % every === offset);
+  return await inLanes(benches, chosen, attempt);
+}
+
+/** Each bench takes the next when it is done with one. */
+async function inLanes<T, R>(
+  benches: readonly Bench[],
+  all: readonly T[],
+  work: (bench: Bench, one: T) => Promise<R>,
+): Promise<R[]> {
+  const queue = [...all];
+  const results: R[] = [];
+  const lane = async (bench: Bench): Promise<void> => {
+    for (let next = queue.shift(); next !== undefined; next = queue.shift())
+      results.push(await work(bench, next));
+  };
+  await Promise.all(benches.map(lane));
   return results;
 }
 
-/** The second time: what is made once and stays is no point any more. */
-async function record(bench: Bench, scenario: Scenario): Promise<string[]> {
-  await once(bench, scenario);
-  return await once(bench, scenario);
+function casesOf(scenario: Scenario, points: readonly string[]): Case[] {
+  const cases: Case[] = [];
+  for (const point of new Set(points))
+    for (const how of HOWS.filter((one) => fits(one, point)))
+      cases.push({ scenario, point, how, recovery: cases.length % 2 === 0 ? 'gc' : 'verb' });
+  return cases;
 }
 
-async function once(bench: Bench, scenario: Scenario): Promise<string[]> {
+async function record(bench: Bench, scenario: Scenario): Promise<string[]> {
   await bench.prepare(scenario);
   const { code, stderr, points } = await runInjected(bench.sandbox, scenario.argv(bench.sandbox));
   if (code !== 0) throw new Error(`${scenario.name} fails without a fault: ${stderr}`);
@@ -89,7 +92,14 @@ function fits(how: How, point: string): boolean {
     : how === 'kill' || how === 'error';
 }
 
-async function attempt(bench: Bench, { scenario, point, how, recovery }: Case): Promise<Result> {
+async function attempt(bench: Bench, one: Case): Promise<Result> {
+  const result = await judged(bench, one);
+  if (process.env.FAULTS_LOG !== undefined)
+    fs.appendFileSync(process.env.FAULTS_LOG, `${JSON.stringify(result)}\n`);
+  return result;
+}
+
+async function judged(bench: Bench, { scenario, point, how, recovery }: Case): Promise<Result> {
   const result = { scenario: scenario.name, point, how, recovery };
   const began = performance.now();
   const seconds = (): number => Math.round(performance.now() - began) / 1000;
