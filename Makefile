@@ -1,6 +1,6 @@
 # The front door: everything a user or a maintainer does starts here.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-more test-vagrant lab lab-shell check fix bench build deb deb-vagrant clean deps
+.PHONY: help demo test test-more test-vagrant soak lab lab-shell check fix bench build deb deb-vagrant clean deps
 NODE_STAMP := node_modules/.stamp
 
 help: ## this list
@@ -17,6 +17,10 @@ test: check ## unit tests, integration with real QEMU, end to end with a real De
 test-more: $(NODE_STAMP) ## figures that take their time, packages, pages in a browser, BlockHost's database under stress
 	@scripts/install-deps test more
 	@node scripts/test.mjs more
+
+soak: $(NODE_STAMP) ## a fault at every point of every verb, then 2,000 random verbs on 20 VMs, some of them killed
+	@scripts/install-deps test
+	@node scripts/test.mjs soak
 
 test-vagrant: $(NODE_STAMP) ## the Vagrant provider: rspec, and real Vagrant
 	@scripts/install-deps vagrant

@@ -1,4 +1,4 @@
-// Runs test levels: node scripts/test.mjs unit|integration|e2e|more|vagrant|lab ... [-- pattern ...]
+// Runs test levels: node scripts/test.mjs unit|integration|e2e|more|soak|vagrant|lab ... [-- pattern ...]
 // Each *.test.ts is bundled by esbuild and run by node's own test runner. Prints failures in full and
 // ends with a line "N passed, N failed"; a skipped or an absent test is a failure in CI.
 import * as fs from 'node:fs';
@@ -22,6 +22,8 @@ const LEVELS = {
   e2e: { concurrency: 1, timeoutMs: 900_000 },
   // Figures that take their time, packages, pages in a browser, BlockHost's database under stress.
   more: { concurrency: os.availableParallelism(), timeoutMs: 600_000 },
+  // Faults at every point, and random verbs for a long time.
+  soak: { concurrency: 1, timeoutMs: 3_600_000 },
   vagrant: { concurrency: os.availableParallelism(), timeoutMs: 600_000 },
   // Those below test/lab/inside run in a lab host each: docs/lab.md.
   lab: { concurrency: os.availableParallelism(), timeoutMs: 1_200_000, inside: 'inside' },

@@ -7,6 +7,7 @@ import type { Host } from './host.ts';
 import { startVm } from './start.ts';
 import { stopVm } from './stop.ts';
 import { sweep } from './sweep.ts';
+import { tidyEnded } from './tidy.ts';
 import { withTransition } from './transition.ts';
 import { finish, unfinished } from './unfinished.ts';
 
@@ -65,6 +66,8 @@ async function finishAll(host: Host): Promise<GcOutcome[]> {
       outcomes.push({ name, what: 'failed', why: messageOf(error) });
     }
   }
+  // When nothing is unfinished any more: what is left then is nobody's.
+  for (const failure of await tidyEnded(host)) outcomes.push({ ...failure, what: 'failed' });
   return outcomes;
 }
 

@@ -65,6 +65,11 @@ export const START_STEPS: readonly Step<StartContext>[] = [
   {
     name: 'logs',
     do: openLogs,
+    async undo(start) {
+      await releaseStart(start);
+      for (const fifo of [start.files.consoleFifo, start.files.qemuFifo])
+        fs.rmSync(fifo, { force: true });
+    },
   },
   {
     name: 'QEMU',

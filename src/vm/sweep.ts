@@ -36,21 +36,30 @@ function namesIn(directory: string, pattern: RegExp): Set<VmName> {
 
 /** Only who holds a lock may remove its file. One that is held belongs to a command under way. */
 async function sweepLock(host: Host, name: VmName): Promise<void> {
-  const { paths } = host;
-  const folder = path.dirname(paths.lock(name));
-  const files = [`${name}.lock`, `.transition-${name}.lock`, `.root-${name}.lock`];
-  for (const file of files.map((one) => path.join(folder, one))) {
-    if (isThere(host, name) || !fs.existsSync(file)) continue;
-    try {
-      const lock = await lockFile(file, { what: `VM ${name}`, holder: 'gc', waitMs: 0 });
-      if (isThere(host, name)) lock.release();
-      else lock.remove();
-    } catch (error) {
-      if (!(error instanceof BusyError)) throw error;
-    }
-  }
+  const folder = path.dirname(host.paths.lock(name));
+  const isThere = (): boolean =>
+    fs.existsSync(path.join(host.paths.vms, name)) || fs.existsSync(host.paths.journal(name));
+  // That of a transition stays for nobody, not even for a VM that is there.
+  const never = (): boolean => false;
+  for (const [file, isWanted] of [
+    [`${name}.lock`, isThere],
+    [`.root-${name}.lock`, isThere],
+    [`.transition-${name}.lock`, never],
+  ] as const)
+    await removeUnlessHeld(path.join(folder, file), isWanted, name);
 }
 
-function isThere({ paths }: Host, name: VmName): boolean {
-  return fs.existsSync(path.join(paths.vms, name)) || fs.existsSync(paths.journal(name));
+async function removeUnlessHeld(
+  file: string,
+  isWanted: () => boolean,
+  name: VmName,
+): Promise<void> {
+  if (isWanted() || !fs.existsSync(file)) return;
+  try {
+    const lock = await lockFile(file, { what: `VM ${name}`, holder: 'gc', waitMs: 0 });
+    if (isWanted()) lock.release();
+    else lock.remove();
+  } catch (error) {
+    if (!(error instanceof BusyError)) throw error;
+  }
 }
