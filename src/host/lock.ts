@@ -73,6 +73,9 @@ function isStill(file: string, fd: number): boolean {
   return now !== undefined && now.ino === fs.fstatSync(fd).ino;
 }
 
+/** Milliseconds for flock(1) itself to start and to end. */
+const LATE_MS = 5000;
+
 /** flock(1) exits with this code when the lock is taken (its option -E). */
 const CONFLICT = 75;
 
@@ -85,12 +88,16 @@ async function flock(fd: number, { waitMs, signal }: LockOptions): Promise<boole
     const child = spawn('flock', ['--exclusive', '-E', String(CONFLICT), ...wait, '3'], {
       stdio: ['ignore', 'ignore', 'ignore', fd],
     });
-    child.once('error', (cause) =>
-      reject(new ProvisionerError('flock cannot be run', { hint: 'install util-linux', cause })),
-    );
+    // It ends by its own time; nobody waits for one that does not.
+    const late = setTimeout(() => child.kill('SIGKILL'), waitMs + LATE_MS);
+    child.once('error', (cause) => {
+      clearTimeout(late);
+      reject(new ProvisionerError('flock cannot be run', { hint: 'install util-linux', cause }));
+    });
     const abort = (): boolean => child.kill();
     signal?.addEventListener('abort', abort, { once: true });
     child.once('exit', (code, by) => {
+      clearTimeout(late);
       signal?.removeEventListener('abort', abort);
       if (signal?.aborted === true) reject(signal.reason);
       else if (code === 0) resolve(true);
