@@ -62,7 +62,7 @@ test(`${CUTS} power cuts while verbs are under way: nothing lost, nothing left`,
       String(100 + random.below(900)),
     );
     if (/destroy/.test(verb)) await host.sh(`${VERBS[0]} || true`, LONG);
-    const afterMs = random.below(1500);
+    const afterMs = random.below(4000);
     const under = host.sh(verb, LONG).catch(() => undefined);
     await sleep(afterMs);
     await host.cutPower();
