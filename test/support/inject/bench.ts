@@ -31,6 +31,8 @@ const EXTRAS = {
   wait: false,
 };
 
+let made = 0;
+
 /** One VM in a sandbox of its own, brought to a state, and judged afterwards. */
 export class Bench {
   readonly sandbox: Sandbox;
@@ -38,6 +40,11 @@ export class Bench {
 
   static async make(sandbox: Sandbox): Promise<Bench> {
     await run('qemu-img', ['create', '-q', '-f', 'qcow2', blankImage(sandbox), '1M']);
+    // Each with numbers of its own, so that they do not take each other's ports.
+    const next = 100 + 400 * made++;
+    const database = { vms: {}, next_vmid: next, allocated_ips: [], allocated_ipv6: [] };
+    fs.mkdirSync(sandbox.state, { recursive: true });
+    fs.writeFileSync(sandbox.config.paths.records, JSON.stringify(database));
     const bench = new Bench(sandbox);
     // What is made once and stays is no part of any case.
     await bench.#make();

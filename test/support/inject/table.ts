@@ -20,10 +20,12 @@ export function tableOf(results: readonly Result[]): string {
     const points = new Set(own.map(({ point }) => point)).size;
     const bad = own.filter(({ lines }) => lines.length > 0).length;
     const hows = ['kill', 'kill after', 'error', 'hang'].map(count);
-    return `| ${[verb, points, ...hows, bad].join(' | ')} |`;
+    const missed = own.filter(({ reached }) => !reached).length;
+    return `| ${[verb, points, ...hows, missed, bad].join(' | ')} |`;
   });
-  const head = '| verb | points | kill before | kill after | error | hang | differences |';
-  return [head, '|---|---|---|---|---|---|---|', ...rows, ''].join('\n');
+  const head =
+    '| verb | points | kill before | kill after | error | hang | not reached | differences |';
+  return [head, '|---|---|---|---|---|---|---|---|', ...rows, ''].join('\n');
 }
 
 /** A line for every case that found something. */
