@@ -18,8 +18,8 @@ export interface Injected extends Finished {
 
 /** A request has a deadline of its own; a command that hangs is ended by whoever waits for the verb. */
 const PATIENCE_MS = { ask: 30_000, run: 300 };
-/** The longest a lock is waited for while undoing, and some more. */
-const AFTER_TERM_MS = 35_000;
+/** A command that heeds no signal has its deadline of 60 s (src/host/exec.ts). */
+const AFTER_TERM_MS = 65_000;
 
 /** Runs the real program with a fault at one point, or just takes note of all points. */
 export async function runInjected(
