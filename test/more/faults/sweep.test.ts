@@ -1,3 +1,3 @@
 import { faultSuite } from '../../support/inject/suite.ts';
 
-faultSuite('more', 7);
+faultSuite('more', 9);
