@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { ProvisionerError } from '../errors.ts';
-import { run } from '../host/exec.ts';
+import { type RunOptions, run } from '../host/exec.ts';
 
 /** A snapshot inside a qcow2 image. */
 export interface ImageSnapshot {
@@ -43,6 +43,8 @@ export async function listSnapshots(chain: DiskChain): Promise<ImageSnapshot[]> 
   }));
 }
 
+const CHANGE_MS = 10 * 60_000;
+
 /** On a disk that nothing has open. */
 export async function changeSnapshots(
   chain: DiskChain,
@@ -50,7 +52,10 @@ export async function changeSnapshots(
   name: string,
 ): Promise<void> {
   const option = { create: '-c', restore: '-a', delete: '-d' }[action];
-  await qemuImg(chain, ['snapshot', '-q', option, name, imageName(chain)]);
+  // Not ended by a signal half-way: it only moves references to clusters, and is over soon.
+  await qemuImg(chain, ['snapshot', '-q', option, name, imageName(chain)], {
+    timeoutMs: CHANGE_MS,
+  });
 }
 
 /** A stand-alone compressed copy of the disk as it is now. `to` must be writable for whoever owns the disk. */
@@ -59,19 +64,22 @@ export async function flatten(
   to: string,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  await qemuImg(chain, ['convert', '-q', '-c', '-O', 'qcow2', imageName(chain), to], signal);
+  await qemuImg(chain, ['convert', '-q', '-c', '-O', 'qcow2', imageName(chain), to], {
+    signal,
+    timeoutMs: 0,
+  });
 }
 
 async function qemuImg(
   { become }: DiskChain,
   args: readonly string[],
-  signal?: AbortSignal,
+  options: Pick<RunOptions, 'signal' | 'timeoutMs'> = {},
 ): Promise<{ stdout: string }> {
   const [command = '', ...rest] = [...become, 'qemu-img', ...args];
   try {
-    return await run(command, rest, { signal, timeoutMs: 0, cwd: '/' });
+    return await run(command, rest, { ...options, cwd: '/' });
   } catch (error) {
-    signal?.throwIfAborted();
+    options.signal?.throwIfAborted();
     throw new ProvisionerError('qemu-img cannot do that', {
       hint: lastWords(error),
       cause: error,

@@ -34,6 +34,9 @@ interface Case {
   recovery: 'gc' | 'verb';
 }
 
+/** These may take as long as a disk is large: whoever has waited enough kills them. */
+const SLOW = /^run (rm|qemu-img snapshot)/;
+
 const HOWS: readonly How[] = ['kill', 'kill after', 'error', 'hang'];
 
 /** Each scenario once to learn its points, then once for every point and fault. */
@@ -111,9 +114,7 @@ async function judged(bench: Bench, { scenario, point, how, recovery }: Case): P
     const end = await runInjected(bench.sandbox, scenario.argv(bench.sandbox), fault);
     const outcome = end.signal ?? (end.code === 0 ? 'done' : 'failed');
     const lines = [...spoken(end.stderr, end.code), ...(await bench.judge(scenario, recovery))];
-    // A removal may take as long as it takes: whoever has waited enough kills it.
-    if (end.ended === 'by SIGKILL' && !point.startsWith('run rm '))
-      lines.push('it did not end by SIGTERM');
+    if (end.ended === 'by SIGKILL' && !SLOW.test(point)) lines.push('it did not end by SIGTERM');
     return {
       ...result,
       outcome: `${outcome}, ended ${end.ended}`,
