@@ -35,7 +35,7 @@ test('options given at once are all kept', async () => {
   await Promise.all(limits.map((words) => sandbox.ok('throttle', ['o1', ...words])));
   await sandbox.ok('kill', ['o1']);
   const sizes = [
-    ['--cpu', '2'],
+    ['--forward', '38080:80'],
     ['--memory', '160'],
   ];
   await Promise.all(sizes.map((words) => sandbox.ok('configure', ['o1', ...words])));
@@ -46,7 +46,7 @@ test('options given at once are all kept', async () => {
     bps_read: 1_000_003,
     bps_write: 1_000_004,
   });
-  assert.deepEqual([config.vcpus, config.memory_mb], [2, 160]);
+  assert.deepEqual([config.forwards[0].host_port, config.memory_mb], [38_080, 160]);
   assert.deepEqual(await vms.differences(), []);
 });
 
