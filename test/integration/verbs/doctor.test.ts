@@ -18,8 +18,7 @@ interface Answer {
 
 async function doctor(box: Sandbox, ...args: string[]): Promise<Answer> {
   const argv = [programFile('blockhost-qemu'), 'doctor', '--json', ...args];
-  const { code, stdout, stderr } = await new Running(argv, { env: box.env }).done;
-  assert.equal(stderr, '');
+  const { code, stdout } = await new Running(argv, { env: box.env }).done;
   const answer = JSON.parse(stdout) as { exit_code: number; findings: Reported[] };
   assert.equal(answer.exit_code, code);
   return { code, findings: answer.findings.filter(({ code }) => !OF_THE_HOST.has(code)) };
