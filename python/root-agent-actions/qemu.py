@@ -9,7 +9,15 @@ import re
 import subprocess
 
 PROGRAM = "/usr/bin/blockhost-qemu"
-REQUESTS = ("vm-create", "vm-start", "vm-stop", "vm-limits", "vm-remove", "template-publish")
+REQUESTS = (
+    "vm-create",
+    "vm-start",
+    "vm-stop",
+    "vm-limits",
+    "vm-remove",
+    "host-care",
+    "template-publish",
+)
 
 # Other clients of the agent wait meanwhile.
 TIME_LIMIT = 9.5

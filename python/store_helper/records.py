@@ -19,6 +19,7 @@ class Records:
             "preview": self.preview,
             "allocate": self.allocate,
             "release": self.release,
+            "reserved": self.reserved,
             "register": self.register,
             "suspend": self.suspend,
             "activate": self.activate,
@@ -94,6 +95,11 @@ class Records:
             ledger.pending = None
             ledger.save()
             return {"vmid": vmid, "ip": ip, "ipv6": ipv6}
+
+    def reserved(self) -> list[str]:
+        with self._locked():
+            vms = self._db.ledger.vms
+            return sorted(name for name, entry in vms.items() if entry["state"] == "reserved")
 
     def release(self, name: str) -> None:
         with self._locked():

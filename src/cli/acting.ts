@@ -29,6 +29,7 @@ export const ACTING: Record<string, () => Promise<{ verb: ActingVerb }>> = {
   destroy: () => import('./verbs/destroy.ts'),
   'start-all': () => import('./verbs/start-all.ts'),
   'stop-all': () => import('./verbs/stop-all.ts'),
+  doctor: () => import('./verbs/doctor.ts'),
   gc: () => import('./verbs/gc.ts'),
   resume: () => import('./verbs/resume.ts'),
   detect: () => import('./verbs/detect.ts'),

@@ -63,6 +63,9 @@ export const VERBS: Record<string, Entry> = {
   resume: {
     summary: 'start a VM that gc has suspended',
   },
+  doctor: {
+    summary: 'find what is wrong with this host and its VMs, and repair it',
+  },
   detect: {
     summary: 'exit with 0 when this host can run VMs with QEMU',
   },

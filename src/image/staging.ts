@@ -26,15 +26,21 @@ export async function withStaging<T>(
 
 /** Removes staging directories whose makers have ended. */
 export async function removeStale(paths: Paths): Promise<void> {
-  for (const name of fs.readdirSync(paths.staging)) {
+  for (const name of staleStaging(paths)) await removeTree(path.join(paths.staging, name));
+}
+
+/** Names of staging directories whose makers have ended. */
+export function staleStaging(paths: Paths): string[] {
+  if (!fs.existsSync(paths.staging)) return [];
+  return fs.readdirSync(paths.staging).filter((name) => {
     const owner = /^([0-9a-f]{8})-(\d+)-(\d+)-/.exec(name);
-    if (owner === null) continue;
+    if (owner === null) return false;
     const [, boot, pid, startTime] = owner;
-    const alive =
+    return !(
       boot === bootId().slice(0, 8) &&
-      isRunning({ pid: Number(pid), startTime: Number(startTime), bootId: bootId() });
-    if (!alive) await removeTree(path.join(paths.staging, name));
-  }
+      isRunning({ pid: Number(pid), startTime: Number(startTime), bootId: bootId() })
+    );
+  });
 }
 
 function ownName(): string {

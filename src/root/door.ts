@@ -6,6 +6,7 @@ import { QmpTimeoutError } from '../qmp/errors.ts';
 import { quote } from '../types.ts';
 import { createFiles } from '../vm/create-files.ts';
 import type { RootContext } from '../vm/host.ts';
+import { careForHost } from '../vm/host-care.ts';
 import { limitRun } from '../vm/limits/limit-run.ts';
 import { endRun, removeFiles } from '../vm/remove.ts';
 import { startRun } from '../vm/start-run.ts';
@@ -55,6 +56,7 @@ const HANDLERS: Handlers = {
     await removeFiles(context, params);
     return {};
   },
+  'host-care': careForHost,
   'template-publish': askPublish,
 };
 

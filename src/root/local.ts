@@ -2,6 +2,7 @@ import { publisherOf } from '../image/template-store.ts';
 import type { VmName } from '../types.ts';
 import { createFiles } from '../vm/create-files.ts';
 import type { RootContext } from '../vm/host.ts';
+import { careForHost } from '../vm/host-care.ts';
 import { limitRun } from '../vm/limits/limit-run.ts';
 import { endRun, removeFiles } from '../vm/remove.ts';
 import type { RootSide } from '../vm/root-side.ts';
@@ -22,6 +23,7 @@ export function localRoot(context: RootContext): RootSide {
     end: turn('end', endRun),
     remove: turn('remove', removeFiles),
     limit: turn('limit', limitRun),
+    care: (request) => careForHost(context, request),
     publish: publisherOf(context.paths),
   };
 }

@@ -44,6 +44,7 @@ export function remoteRoot(transport: Transport, context: RootContext): RootSide
       }
     },
     limit: (request) => call('vm-limits', request),
+    care: (request) => call('host-care', request),
     async remove(request) {
       await call('vm-remove', request);
     },

@@ -1,6 +1,8 @@
 import * as z from 'zod/mini';
 import { VmConfig } from '../store/vm-config.ts';
 import {
+  Cared,
+  CareForHost,
   CreateFiles,
   Ended,
   EndVm,
@@ -20,6 +22,7 @@ export const REQUESTS = {
   'vm-stop': { params: EndVm, result: Ended },
   'vm-limits': { params: LimitVm, result: Limited },
   'vm-remove': { params: RemoveVm, result: z.strictObject({}) },
+  'host-care': { params: CareForHost, result: Cared },
   'template-publish': { params: PublishTemplate, result: PublishState },
 } as const;
 

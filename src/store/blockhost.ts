@@ -46,6 +46,11 @@ export class BlockhostStore implements Store {
     await this.#helper.call('release', { name });
   }
 
+  async reserved(): Promise<string[]> {
+    const found = await this.#helper.call('reserved', {});
+    return Array.isArray(found) ? found.filter((name) => typeof name === 'string') : [];
+  }
+
   async register(record: VmRecord): Promise<void> {
     await this.#helper.call('register', { record });
   }

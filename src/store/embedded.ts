@@ -70,6 +70,10 @@ export class EmbeddedStore implements Store {
     });
   }
 
+  reserved(): Promise<string[]> {
+    return Promise.resolve(Object.keys(this.#read().reservations));
+  }
+
   register(record: VmRecord): Promise<void> {
     return this.#change((database) => {
       if (Object.hasOwn(database.vms, record.vm_name)) {

@@ -55,6 +55,8 @@ export interface Store {
   allocate(name: VmName, pool: AddressPool | undefined): Promise<Allocation>;
   /** Gives back what `allocate` kept for this name; harmless when there is nothing. */
   release(name: VmName): Promise<void>;
+  /** Names for which something is kept, of VMs that have no record yet. */
+  reserved(): Promise<string[]>;
   /** Turns what was kept for the name into a VM. @throws InputError when the name is taken. */
   register(record: VmRecord): Promise<void>;
   /** Changes fields of a record; the rest stays. @throws NotFoundError */

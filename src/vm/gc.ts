@@ -50,6 +50,7 @@ export async function collectGarbage(host: Host, options: GcOptions): Promise<Gc
       if (due === phase) outcomes.push(await attempt(host, record, phase, options));
     }
   }
+  if (options.execute && !options.mock) await tidyHost(host);
   return outcomes;
 }
 
@@ -69,6 +70,18 @@ async function finishAll(host: Host): Promise<GcOutcome[]> {
   // When nothing is unfinished any more: what is left then is nobody's.
   for (const failure of await tidyEnded(host)) outcomes.push({ ...failure, what: 'failed' });
   return outcomes;
+}
+
+/** What VMs and commands that are gone have left on the host; `doctor` shows it. */
+async function tidyHost(host: Host): Promise<void> {
+  try {
+    const { left, troubles } = await host.root.care({ mend: true });
+    for (const { kind, name } of left) host.verbose(`removed ${kind} ${name}`);
+    for (const line of troubles) host.report(line);
+  } catch (error) {
+    host.signal.throwIfAborted();
+    host.report(messageOf(error));
+  }
 }
 
 async function attempt(

@@ -21,6 +21,8 @@ export interface RootSide {
   remove(request: RemoveVm): Promise<void>;
   /** Puts a running VM's limits in force, all of them, and into its record those that are. */
   limit(request: LimitVm): Promise<Limited>;
+  /** Finds, and takes away when asked to, what is left on the host of VMs and commands that are gone. */
+  care(request: CareForHost): Promise<Cared>;
   /** Makes an immutable template of what lies in a staging directory. */
   publish: Publish;
 }
@@ -127,6 +129,23 @@ export type Limited = z.infer<typeof Limited>;
 
 export const RemoveVm = z.strictObject({ name: Name, vmid: z.optional(Vmid) });
 export type RemoveVm = z.infer<typeof RemoveVm>;
+
+export const CareForHost = z.strictObject({ mend: z.boolean() });
+export type CareForHost = z.infer<typeof CareForHost>;
+
+export const Leftover = z.strictObject({
+  kind: z.enum(['trash', 'temporary', 'filter', 'shaper']),
+  name: z.string(),
+});
+export type Leftover = z.infer<typeof Leftover>;
+
+export const Cared = z.strictObject({
+  /** As it was found, before anything was taken away. */
+  left: z.array(Leftover),
+  /** What could not be looked at or taken away. */
+  troubles: z.array(z.string()),
+});
+export type Cared = z.infer<typeof Cared>;
 
 const Text = z.string().check(z.maxLength(1000));
 

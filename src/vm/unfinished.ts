@@ -6,7 +6,7 @@ import { withVmLock } from './lock.ts';
 import { recover } from './recover.ts';
 
 /** VMs whose last verb died half-way. */
-export function unfinished(host: Host): VmName[] {
+export function unfinished(host: Pick<Host, 'paths'>): VmName[] {
   if (!fs.existsSync(host.paths.journals)) return [];
   return fs
     .readdirSync(host.paths.journals)

@@ -41,6 +41,7 @@ class Door(unittest.TestCase):
         self.assertEqual(
             sorted(self.door.ACTIONS),
             [
+                "qemu-host-care",
                 "qemu-template-publish",
                 "qemu-vm-create",
                 "qemu-vm-limits",

@@ -36,12 +36,24 @@ export async function removeGuard(tap: string): Promise<void> {
  * about to make it, keeps its guard. @returns the taps whose guards were removed.
  */
 export async function pruneGuards(liveTaps: readonly string[]): Promise<string[]> {
-  const { elements } = await list();
+  const stale = await staleElements(liveTaps);
+  await applyNft(removePlan(stale));
+  return tapsOf(stale);
+}
+
+/** The taps whose guards `pruneGuards` would remove. */
+export async function staleGuards(liveTaps: readonly string[]): Promise<string[]> {
+  return tapsOf(await staleElements(liveTaps));
+}
+
+async function staleElements(liveTaps: readonly string[]): Promise<Listing['elements']> {
   const kept = (tap: string): boolean =>
     liveTaps.includes(tap) || fs.existsSync(`/sys/class/net/${tap}`);
-  const stale = elements.filter(({ tap }) => !kept(tap));
-  await applyNft(removePlan(stale));
-  return [...new Set(stale.map(({ tap }) => tap))].sort();
+  return (await list()).elements.filter(({ tap }) => !kept(tap));
+}
+
+function tapsOf(elements: Listing['elements']): string[] {
+  return [...new Set(elements.map(({ tap }) => tap))].sort();
 }
 
 /** What is in force for a tap. */

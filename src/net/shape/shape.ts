@@ -56,11 +56,17 @@ export async function removeShape(tap: string): Promise<void> {
 
 /** Removes the devices of all taps that are gone. @returns their names. */
 export async function pruneShapes(): Promise<string[]> {
-  const stale = fs
-    .readdirSync('/sys/class/net')
-    .filter((name) => /^ifb\d+i0$/.test(name) && !exists(name.replace(/^ifb/, 'tap')));
+  const stale = staleShapes();
   for (const name of stale) await remove(name);
-  return stale.sort();
+  return stale;
+}
+
+/** The devices `pruneShapes` would remove. */
+export function staleShapes(): string[] {
+  return fs
+    .readdirSync('/sys/class/net')
+    .filter((name) => /^ifb\d+i0$/.test(name) && !exists(name.replace(/^ifb/, 'tap')))
+    .sort();
 }
 
 /** Loaded by the kernel itself, the module would bring two devices along that nobody asked for. */

@@ -28,6 +28,7 @@ const GOOD: Record<keyof typeof REQUESTS, Record<string, unknown>> = {
   'vm-stop': { name: 'web1', how: 'kill', wait_ms: 0 },
   'vm-limits': { name: 'web1', limits: { cpu_quota: 50, iops_read: 100 } },
   'vm-remove': { name: 'web1' },
+  'host-care': { mend: false },
   'template-publish': {
     token: '00000000-1-1-aaaaaa',
     label: 'x',

@@ -1,0 +1,101 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { errnoOf, messageOf } from '../errors.ts';
+import { ExecError } from '../host/exec.ts';
+import type { Paths } from '../host/paths.ts';
+import { removeSoon, removeTree } from '../host/remove-tree.ts';
+import { pruneGuards, staleGuards } from '../net/guard/install.ts';
+import { pruneShapes, staleShapes } from '../net/shape/shape.ts';
+import { allConfigs } from '../store/all-configs.ts';
+import type { RootContext } from './host.ts';
+import type { Cared, CareForHost, Leftover } from './root-side.ts';
+
+/**
+ * Looks for what is left of VMs that are gone, and takes it away when asked to: what nobody can miss, since no
+ * file of a VM's is among it.
+ */
+export async function careForHost(context: RootContext, { mend }: CareForHost): Promise<Cared> {
+  const { paths } = context;
+  const left: Leftover[] = [];
+  const troubles: string[] = [];
+  const take = async (
+    kind: Leftover['kind'],
+    names: () => string[] | Promise<string[]>,
+    remove: (names: string[]) => unknown,
+  ): Promise<void> => {
+    try {
+      const found = await names();
+      left.push(...found.map((name) => ({ kind, name })));
+      if (mend && found.length > 0) await remove(found);
+    } catch (error) {
+      // Where there is no nft, nobody has filtered anything.
+      if (!(error instanceof ExecError && error.missing)) troubles.push(messageOf(error));
+    }
+  };
+  await take(
+    'trash',
+    () => entries(paths.trash),
+    (names) => {
+      const all = names.map((name) => path.join(paths.trash, name));
+      return context.inHaste === true ? removeSoon(all, HASTE_MS) : removeTree(...all);
+    },
+  );
+  await take(
+    'temporary',
+    () => temporaries(paths),
+    (names) => {
+      for (const name of names) fs.rmSync(path.join(paths.state, name), { force: true });
+    },
+  );
+  if (process.getuid?.() === 0) {
+    // A start confines its tap a moment before it makes it.
+    const starting = startingTaps(paths);
+    await take(
+      'filter',
+      () => staleGuards(starting),
+      () => pruneGuards(starting),
+    );
+    await take('shaper', staleShapes, pruneShapes);
+  }
+  return { left, troubles };
+}
+
+const HASTE_MS = 300;
+
+/** Taps of VMs whose start or end is under way. */
+function startingTaps(paths: Paths): string[] {
+  return allConfigs(paths).flatMap(({ name, config }) =>
+    config?.network.mode === 'bridge' && fs.existsSync(paths.vm(name).run)
+      ? [config.network.tap]
+      : [],
+  );
+}
+
+/** What an atomic write leaves when it is killed (host/files.ts), old enough to be nobody's any more. */
+function temporaries({ state, vms, templates }: Paths): string[] {
+  const directories = [state, vms, templates, ...entries(vms).map((name) => path.join(vms, name))];
+  return directories.flatMap((directory) =>
+    entries(directory)
+      .filter((name) => TEMPORARY.test(name))
+      .map((name) => path.join(directory, name))
+      .filter((file) => isOldFile(file))
+      .map((file) => path.relative(state, file)),
+  );
+}
+
+const TEMPORARY = /^\.[A-Za-z0-9._-]+\.\d+-[0-9a-z]+\.tmp$|^\.probe\.[0-9a-f]{8}$/;
+const OLD_MS = 3_600_000;
+
+function isOldFile(file: string): boolean {
+  const stat = fs.lstatSync(file, { throwIfNoEntry: false });
+  return stat?.isFile() === true && Date.now() - stat.mtimeMs > OLD_MS;
+}
+
+function entries(directory: string): string[] {
+  try {
+    return fs.readdirSync(directory).sort();
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR', 'EACCES'].includes(errnoOf(error) ?? '')) return [];
+    throw error;
+  }
+}
