@@ -1,3 +1,4 @@
+import { monotonicMs } from '../host/time.ts';
 import type { CommandArguments, CommandName } from './commands/arguments.ts';
 import { type CommandResult, resultSchema } from './commands/results.ts';
 import { Connection } from './connection.ts';
@@ -7,7 +8,12 @@ import type { EventStream } from './event-stream.ts';
 import type { EventName, KnownEvent, QmpEvent } from './events.ts';
 import type { Greeting } from './greeting.ts';
 import { type OnceOptions, once } from './once.ts';
-import { type CallArguments, type CallOptions, limitsOf } from './transport/bounded.ts';
+import {
+  type CallArguments,
+  type CallOptions,
+  type Limits,
+  limitsOf,
+} from './transport/bounded.ts';
 import type { Reply } from './transport/calls.ts';
 import { importShape } from './transport/import.ts';
 
@@ -16,6 +22,11 @@ export type QmpState = 'idle' | 'connecting' | 'negotiating' | 'ready' | 'closed
 export interface ConnectOptions extends CallOptions {
   /** Longest line QEMU may send. Default 64 MiB. */
   maxLineBytes?: number | undefined;
+  /**
+   * Milliseconds that QEMU may use up in all, from connecting to the last answer; what lies between two calls is the
+   * caller's own time. Without it each call has its own deadline only.
+   */
+  patienceMs?: number | undefined;
 }
 
 const CONNECT_MS = 2000;
@@ -33,6 +44,7 @@ export class QmpClient {
   #connection: Connection | undefined;
   #greeting: Greeting | undefined;
   #endReason: QmpError | undefined;
+  #patienceMs = Number.POSITIVE_INFINITY;
   readonly #hub = new EventHub();
 
   constructor(path: string) {
@@ -59,7 +71,9 @@ export class QmpClient {
   /** From idle to ready; when that fails, back to idle with nothing left open. */
   async open(options: ConnectOptions = {}): Promise<void> {
     if (this.#state !== 'idle') throw this.#misuse('be opened');
-    const limits = limitsOf(options, CONNECT_MS);
+    this.#patienceMs = options.patienceMs ?? Number.POSITIVE_INFINITY;
+    const began = monotonicMs();
+    const limits = this.#limits(options, CONNECT_MS);
     const connection = new Connection(this.path, {
       onEvent: (name, body) => this.#hub.publish(name, body),
       onLost: (reason) => {
@@ -77,6 +91,8 @@ export class QmpClient {
       connection.end(new QmpError(`the connection to QEMU at ${this.path} was given up`));
       if (this.state !== 'closed') this.#state = 'idle';
       throw error;
+    } finally {
+      this.#patienceMs -= monotonicMs() - began;
     }
   }
 
@@ -138,7 +154,17 @@ export class QmpClient {
   async #call(name: string, args: unknown, options: CallOptions): Promise<Reply> {
     if (this.#state !== 'ready' || this.#connection === undefined)
       throw this.#endReason ?? this.#misuse(`execute ${name}`);
-    return await this.#connection.call(name, args, limitsOf(options, COMMAND_MS));
+    const began = monotonicMs();
+    try {
+      return await this.#connection.call(name, args, this.#limits(options, COMMAND_MS));
+    } finally {
+      this.#patienceMs -= monotonicMs() - began;
+    }
+  }
+
+  #limits({ deadlineMs, signal }: CallOptions, defaultMs: number): Limits {
+    const wanted = deadlineMs ?? defaultMs;
+    return limitsOf({ deadlineMs: Math.min(wanted, this.#patienceMs), signal }, defaultMs);
   }
 
   #enter(state: QmpState): void {

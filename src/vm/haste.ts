@@ -8,7 +8,7 @@ const DEADLINE_MS = 2000;
  */
 const HASTY_MS = 700;
 
-/** How long QEMU may take for one answer. */
+/** How long QEMU may take in all: whoever drips, one answer after the other, gets no more. */
 export function deadlineOf({ inHaste }: Pick<RootContext, 'inHaste'>): number {
   return inHaste === true ? HASTY_MS : DEADLINE_MS;
 }

@@ -27,11 +27,9 @@ export async function observe(
   const incarnation = runningIncarnation(files);
   if (incarnation === undefined) return { state: 'stopped' };
   try {
-    const { status } = await withQmp(
-      files.probe,
-      (qmp) => qmp.execute('query-status', undefined, { deadlineMs }),
-      { deadlineMs },
-    );
+    const { status } = await withQmp(files.probe, (qmp) => qmp.execute('query-status'), {
+      patienceMs: deadlineMs,
+    });
     return { state: machineState(status), qemuStatus: status, incarnation };
   } catch {
     // It may have ended between the two looks.

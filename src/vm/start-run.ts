@@ -54,9 +54,13 @@ async function goOn(context: RootContext, name: VmName): Promise<Started | undef
       hint: `run kill ${name}, then start ${name}`,
     });
   }
-  const limits = { deadlineMs: deadlineOf(context), signal: context.signal };
+  const limits = { patienceMs: deadlineOf(context), signal: context.signal };
   const { qmp: socket } = context.paths.vm(name);
-  await withQmp(socket, (qmp) => qmp.execute('cont', undefined, limits), limits);
+  await withQmp(
+    socket,
+    (qmp) => qmp.execute('cont', undefined, { signal: context.signal }),
+    limits,
+  );
   return { outcome: 'continued' };
 }
 

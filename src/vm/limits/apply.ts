@@ -1,4 +1,4 @@
-import { messageOf, ProvisionerError } from '../../errors.ts';
+import { ProvisionerError } from '../../errors.ts';
 import { LIMIT_KEYS, type LimitKey, type VmLimits } from '../../store/vm-limits.ts';
 import { cpuLimits } from './cpu.ts';
 import { diskLimits } from './disk.ts';
@@ -11,7 +11,7 @@ export const LIMIT_GROUPS: readonly LimitGroup[] = [cpuLimits, diskLimits, netwo
 
 export interface Failure {
   group: LimitGroup['name'];
-  error: string;
+  cause: unknown;
 }
 
 /** Makes every group's limits hold and looks whether they do. One that fails does not keep the others from it. */
@@ -22,8 +22,8 @@ export async function applyLimits(vm: LimitedVm, limits: VmLimits): Promise<Fail
     try {
       if (refusal === undefined) await applyGroup(group, vm, limits);
       else if (hasAny(limits, group.keys)) throw new ProvisionerError(refusal);
-    } catch (error) {
-      failures.push({ group: group.name, error: messageOf(error) });
+    } catch (cause) {
+      failures.push({ group: group.name, cause });
     }
   }
   return failures;

@@ -1,4 +1,5 @@
-import { InputError } from '../../errors.ts';
+import { InputError, messageOf } from '../../errors.ts';
+import { QmpTimeoutError } from '../../qmp/errors.ts';
 import { withQmp } from '../../qmp/with-qmp.ts';
 import { runningIncarnation } from '../../store/incarnation.ts';
 import { readVmConfig, type VmConfig, writeVmConfig } from '../../store/vm-config.ts';
@@ -7,7 +8,7 @@ import type { VmName } from '../../types.ts';
 import { deadlineOf } from '../haste.ts';
 import type { RootContext } from '../host.ts';
 import type { Limited, LimitVm } from '../root-side.ts';
-import { applyLimits, type Failure, LIMIT_GROUPS } from './apply.ts';
+import { applyLimits, LIMIT_GROUPS } from './apply.ts';
 import type { LimitedVm } from './group.ts';
 import { hasAny, pickLimits } from './merge.ts';
 
@@ -16,12 +17,16 @@ import { hasAny, pickLimits } from './merge.ts';
  * undone. The record gets what is in force, for the next start.
  */
 export async function limitRun(context: RootContext, { name, limits }: LimitVm): Promise<Limited> {
-  const failed = await withRunningVm(context, name, 'qmp', (vm) => applyLimits(vm, limits));
+  const failures = await withRunningVm(context, name, 'qmp', (vm) => applyLimits(vm, limits));
   const files = context.paths.vm(name);
   const config = readVmConfig(name, files);
+  const failed = failures.map(({ group, cause }) => ({ group, error: messageOf(cause) }));
   const truth = recorded(config.limits ?? {}, limits, failed);
   if (JSON.stringify(truth) !== JSON.stringify(config.limits ?? {}))
     writeVmConfig(files, withLimits(config, truth));
+  // Asked again, all of it is done again.
+  const late = failures.find(({ cause }) => cause instanceof QmpTimeoutError);
+  if (context.inHaste === true && late !== undefined) throw late.cause;
   return { limits: truth, failed };
 }
 
@@ -40,13 +45,13 @@ export async function withRunningVm<T>(
   }
   const { runner, pid } = run;
   return await withQmp(files[monitor], (qmp) => work({ name, files, config, runner, pid, qmp }), {
-    deadlineMs: deadlineOf({ inHaste }),
+    patienceMs: deadlineOf({ inHaste }),
     signal,
   });
 }
 
 /** What failed stands in the record as it did before. */
-function recorded(before: VmLimits, wanted: VmLimits, failed: readonly Failure[]): VmLimits {
+function recorded(before: VmLimits, wanted: VmLimits, failed: Limited['failed']): VmLimits {
   const parts = LIMIT_GROUPS.map(({ name, keys }) =>
     pickLimits(failed.some(({ group }) => group === name) ? before : wanted, keys),
   );

@@ -1,4 +1,4 @@
-import { ProvisionerError } from '../../errors.ts';
+import { messageOf, ProvisionerError } from '../../errors.ts';
 import { runningIncarnation } from '../../store/incarnation.ts';
 import type { StartContext } from '../start-context.ts';
 import { applyLimits } from './apply.ts';
@@ -21,6 +21,7 @@ export async function limitStart({
   const [failure] = await applyLimits({ name, files, config, qmp, runner, pid }, limits);
   if (failure === undefined) return context.verbose('limits are in force');
   throw new ProvisionerError(
-    `VM ${name}: its ${failure.group} limits cannot be put in force: ${failure.error}`,
+    `VM ${name}: its ${failure.group} limits cannot be put in force: ${messageOf(failure.cause)}`,
+    { cause: failure.cause },
   );
 }

@@ -15,7 +15,7 @@ export interface Measured {
   exceeded: boolean;
 }
 
-/** Buckets that were full, and two clocks that are not read at once. */
+/** The bucket of a bandwidth nobody gave a burst, and two clocks that are not read at once. */
 const TOLERANCE = 1.1;
 
 /** What the VM uses of its limits, over some seconds of whatever it does. */
@@ -33,8 +33,27 @@ export async function measure(
     const [limit, from, to] = [limits[key], first.used[key], second.used[key]];
     if (limit === undefined || from === undefined || to === undefined) return [];
     const achieved = (to - from) / elapsed;
-    return [{ key, limit, achieved, exceeded: achieved > limit * TOLERANCE }];
+    const exceeded = achieved > allowed(key, limit, limits, elapsed) * TOLERANCE;
+    return [{ key, limit, achieved, exceeded }];
   });
+}
+
+/** The most per second that a limit lets through over that time, by a burst that was saved up before. */
+export function allowed(key: LimitKey, limit: number, limits: VmLimits, seconds: number): number {
+  switch (key) {
+    case 'iops_read':
+    case 'iops_write': {
+      const burst = limits.iops_burst ?? 0;
+      if (burst <= limit) return limit;
+      // QEMU's bucket holds the burst for as long as it may last, and is emptied no faster than the burst.
+      return Math.min(burst, limit + (burst * (limits.iops_burst_seconds ?? 1)) / seconds);
+    }
+    case 'bandwidth_in':
+    case 'bandwidth_out':
+      return limit + (limits.bandwidth_burst ?? 0) / seconds;
+    default:
+      return limit;
+  }
 }
 
 const SEED_QDEV = `/machine/peripheral/${DEVICE.seed}/virtio-backend`;

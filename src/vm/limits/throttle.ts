@@ -7,14 +7,15 @@ import type { Host } from '../host.ts';
 import { withVmLock } from '../lock.ts';
 import { mended } from '../mend.ts';
 import { recover } from '../recover.ts';
-import { type Failure, readLimits, unsupportedOf } from './apply.ts';
+import type { Limited } from '../root-side.ts';
+import { readLimits, unsupportedOf } from './apply.ts';
 import { withRunningVm } from './limit-run.ts';
 import { type LimitChange, mergeLimits } from './merge.ts';
 
 export interface Throttled {
   before: VmLimits;
   after: VmLimits;
-  failed: Failure[];
+  failed: Limited['failed'];
 }
 
 /** Changes limits of a running VM at once; what is not named stays. */

@@ -96,9 +96,9 @@ function spoil(object: Record<string, unknown>): void {
   const value = object[key];
   const way = random.next();
   if (way < 0.15) delete object[key];
-  else if (way < 0.3) object[random.pick(TEXTS)] = hostile();
+  else if (way < 0.3) object[random.pick(TEXTS)] = structuredClone(hostile());
   else if (way < 0.8 && isObject(value) && Object.keys(value).length > 0) spoil(value);
-  else object[key] = hostile();
+  else object[key] = structuredClone(hostile());
 }
 
 function nameIn(text: string): unknown {

@@ -3,6 +3,7 @@ import * as fs from 'node:fs';
 import * as net from 'node:net';
 import * as path from 'node:path';
 import { test } from 'node:test';
+import { sleep } from '../../../src/host/time.ts';
 import { QmpClient } from '../../../src/qmp/client.ts';
 import {
   QmpCommandError,
@@ -305,4 +306,28 @@ test('withQmp closes the connection when the work fails', limits, async (t) => {
   });
   await assert.rejects(work, { message: 'work' });
   assert.equal(kept?.state, 'closed');
+});
+
+test('patience is for all calls together, and only for what QEMU uses up', limits, async (t) => {
+  const fake = await serve(t);
+  fake.on('query-status', ({ id, connection }) => {
+    setTimeout(() => connection.send({ id, return: RUNNING }), 300);
+    return NO_REPLY;
+  });
+  await withQmp(
+    fake.path,
+    async (qmp) => {
+      // The caller's own time.
+      await sleep(1200);
+      await qmp.execute('query-status');
+      await assert.rejects(
+        async () => {
+          for (;;) await qmp.execute('query-status');
+        },
+        (error) => error instanceof QmpTimeoutError && error.command === 'query-status',
+      );
+    },
+    { patienceMs: 1000 },
+  );
+  assert.ok(fake.commands.length <= 4, `${fake.commands.length} answers within 1 s`);
 });

@@ -4,6 +4,7 @@ import * as z from 'zod/mini';
 import { LIMIT_KEYS, LIMIT_RANGES, VmLimits } from '../../../../src/store/vm-limits.ts';
 import { LIMIT_GROUPS } from '../../../../src/vm/limits/apply.ts';
 import { qemuLimits } from '../../../../src/vm/limits/disk.ts';
+import { allowed } from '../../../../src/vm/limits/measure.ts';
 import { type LimitChange, mergeLimits } from '../../../../src/vm/limits/merge.ts';
 import { changedLines } from '../../../../src/vm/limits/words.ts';
 import { Random } from '../../../support/random.ts';
@@ -93,3 +94,14 @@ function randomChange(next: () => number): LimitChange {
   }
   return { set, reset: next() < 0.05 };
 }
+
+test('a burst that was saved up is no excess', () => {
+  const burst = { iops_read: 500, iops_burst: 2000 };
+  assert.equal(allowed('iops_read', 500, { iops_read: 500 }, 5), 500);
+  assert.equal(allowed('iops_read', 500, burst, 5), 900);
+  assert.equal(allowed('iops_read', 500, { ...burst, iops_burst_seconds: 60 }, 5), 2000);
+  // One below the rate is none.
+  assert.equal(allowed('iops_read', 3000, burst, 5), 3000);
+  assert.equal(allowed('bandwidth_in', 1000, { bandwidth_burst: 5000 }, 5), 2000);
+  assert.equal(allowed('cpu_quota', 50, burst, 5), 50);
+});

@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict';
+import * as fs from 'node:fs';
+import { type TestContext, test } from 'node:test';
+import { loadConfig } from '../../../src/host/config.ts';
+import { identify } from '../../../src/host/process.ts';
+import { monotonicMs } from '../../../src/host/time.ts';
+import { answer } from '../../../src/root/door.ts';
+import { writeIncarnation } from '../../../src/store/incarnation.ts';
+import { readVmConfig, writeVmConfig } from '../../../src/store/vm-config.ts';
+import { parseVmName } from '../../../src/types.ts';
+import type { RootContext } from '../../../src/vm/host.ts';
+import { type FakeCall, FakeQmpServer, NO_REPLY } from '../../support/fake-qmp.ts';
+import { configOf } from '../../support/fleet/config.ts';
+import { temporaryDirectory } from '../../support/temporary.ts';
+
+// A guest that has taken over its QEMU answers for it. Whoever waits for it behind the door holds up every other VM.
+
+const NAME = parseVmName('web1');
+const REQUEST = JSON.stringify({ name: NAME, limits: { iops_read: 100 } });
+/** Well under the 5 s that one command may take elsewhere, with room for a busy machine. */
+const SOON_MS = 2500;
+
+/** A VM whose monitor is the test's; its process is this one. */
+async function host(t: TestContext): Promise<{ context: RootContext; fake: FakeQmpServer }> {
+  const state = temporaryDirectory(t);
+  const config = await loadConfig({
+    BLOCKHOST_QEMU_STATE_DIR: state,
+    BLOCKHOST_QEMU_CONFIG: '/dev/null',
+  });
+  const files = config.paths.vm(NAME);
+  fs.mkdirSync(files.directory, { recursive: true });
+  fs.mkdirSync(files.run, { recursive: true });
+  writeVmConfig(files, { ...configOf(NAME, 1), network: { mode: 'user', ssh_port: 22_000 } });
+  const identity = identify(process.pid);
+  assert.ok(identity);
+  writeIncarnation(files, { ...identity, runner: 'direct', accel: 'tcg', started_at: '' });
+  const fake = await FakeQmpServer.start({ path: files.qmp });
+  t.after(() => fake.stop());
+  const quiet = (): void => undefined;
+  const signal = new AbortController().signal;
+  return { context: { ...config, report: quiet, verbose: quiet, signal, inHaste: true }, fake };
+}
+
+async function assertBusySoon(context: RootContext): Promise<void> {
+  const began = monotonicMs();
+  const reply = await answer(context, 'vm-limits', REQUEST);
+  const took = monotonicMs() - began;
+  assert.ok(took < SOON_MS, `${took} ms`);
+  assert.ok(!reply.ok);
+  // Whoever asked asks again.
+  assert.equal(reply.kind, 'busy', reply.error);
+  assert.match(reply.error, /busy or not answering \(no reply to qom-[sg]et within \d+ ms\)/);
+  assert.equal(readVmConfig(NAME, context.paths.vm(NAME)).limits, undefined);
+}
+
+test('a QEMU that greets and then is silent does not hold the root side up', async (t) => {
+  const { context, fake } = await host(t);
+  fake.on('qom-set', () => NO_REPLY);
+  await assertBusySoon(context);
+  assert.deepEqual(fake.commands, ['qom-set']);
+});
+
+test('nor does one that drips: each answer just in time, but all of them too late', async (t) => {
+  const { context, fake } = await host(t);
+  const late = ({ id, connection }: FakeCall): typeof NO_REPLY => {
+    setTimeout(() => connection.send({ id, return: {} }), 450);
+    return NO_REPLY;
+  };
+  fake.on('qom-set', late).on('qom-get', late);
+  await assertBusySoon(context);
+  assert.deepEqual(fake.commands, ['qom-set', 'qom-get']);
+});
+
+test('nor does one whose answer has no end', async (t) => {
+  const { context, fake } = await host(t);
+  fake.on('qom-set', ({ connection }) => {
+    const timer = setInterval(() => connection.raw(' '), 50);
+    t.after(() => clearInterval(timer));
+    return NO_REPLY;
+  });
+  await assertBusySoon(context);
+});
