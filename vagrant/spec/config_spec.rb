@@ -6,7 +6,7 @@ RSpec.describe VagrantPlugins::Blockhost::Config do
   def errors(networks: [], **values)
     values.each { |key, value| subject.public_send("#{key}=", value) }
     subject.finalize!
-    machine = double(config: double(vm: double(networks: networks)))
+    machine = double(config: double(vm: double(networks: networks)), env: double(root_path: @dir))
     subject.validate(machine).fetch("blockhost provider")
   end
 
@@ -34,7 +34,9 @@ RSpec.describe VagrantPlugins::Blockhost::Config do
     { network: "bridge" } => "blockhost.bridge: name the bridge that network = \"bridge\" plugs into",
     { network: "user", bridge: "br0" } => "blockhost.bridge: does not go with network = \"user\"",
     { limits: { cpu: 3 } } => /blockhost.limits: cpu is not known; use cpu_shares, cpu_quota/,
-    { limits: { cpu_quota: "x" } } => "blockhost.limits[:cpu_quota]: must be a whole number, but is \"x\"",
+    { limits: { cpu_quota: "x" } } => "blockhost.limits[:cpu_quota]: must be a whole number from 1 to 100, but is \"x\"",
+    { limits: { iops_read: -1 } } => "blockhost.limits[:iops_read]: must be a whole number from 0 to 10000000, but is -1",
+    { user_data: "setup.sh" } => "blockhost.user_data: there is no file setup.sh",
     { extra_disks: [0] } => "blockhost.extra_disks: must be a number of GB or the path of a disk image, but is 0",
     { extra_disks: 5 } => "blockhost.extra_disks: must be a list, but is 5",
     { user_data: { a: 1 } } => /blockhost.user_data: must be a text, the path of a file/,

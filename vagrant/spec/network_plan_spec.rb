@@ -5,8 +5,8 @@ require_relative "spec_helper"
 RSpec.describe VagrantPlugins::Blockhost::NetworkPlan do
   ssh = [:forwarded_port, { guest: 22, host: 2222, id: "ssh", host_ip: "127.0.0.1", auto_correct: true }]
 
-  def plan(*networks, bridge: nil)
-    described_class.new(networks, double(bridge: bridge))
+  def plan(*networks, bridge: nil, network: nil)
+    described_class.new(networks, double(bridge: bridge, network: network))
   end
 
   it "leaves Vagrant's own port for ssh to the program" do
@@ -32,6 +32,32 @@ RSpec.describe VagrantPlugins::Blockhost::NetworkPlan do
     )
     expect(networks.guest_networks.first)
       .to eq(type: :static, ip: "192.168.56.10", netmask: "255.255.255.0", interface: 1)
+  end
+
+  it "counts the cards of a guest, also those it is not to set up, and tells masks as Vagrant wants them" do
+    networks = plan(ssh, [:private_network, { ip: "192.168.56.10", auto_config: false }],
+                    [:private_network, { ip: "10.8.0.1", netmask: "28" }])
+    expect(networks.guest_networks).to eq(
+      [{ type: :static, ip: "10.8.0.1", netmask: "255.255.255.240", interface: 2 }]
+    )
+  end
+
+  {
+    [:private_network, { ip: "10.0.0.1", netmask: "255.0.255.0" }] => /with netmask "255.0.255.0" is not an address/,
+    [:private_network, { ip: "10.0.0.1", netmask: "31" }] => /with netmask "31" is not an address/,
+    [:private_network, { ip: "fd00::1" }] => /only IPv4 is supported/,
+    [:private_network, { type: "dhcp" }] => /private_network needs ip:/,
+    [:forwarded_port, { guest: 80, host: 8080, protocol: "sctp" }] => /forwarded_port 8080: protocol must be tcp or udp/,
+    [:forwarded_port, { guest: 80, host: 8080, host_ip: "::1" }] => /forwarded_port 8080: host_ip must be an IPv4/,
+    [:public_network, { bridge: "br0" }] => /blockhost.network: "user" does not go with a public_network/,
+  }.each do |network, expected|
+    it "refuses #{network}" do
+      expect(plan(network, network: "user").errors).to match([expected])
+    end
+  end
+
+  it "takes an empty host_ip for none" do
+    expect(plan([:forwarded_port, { guest: 80, host: 8080, host_ip: "" }]).forwards).to eq(%w[tcp:8080:80])
   end
 
   it "plugs into the bridge of a public network, and forwards nothing there" do

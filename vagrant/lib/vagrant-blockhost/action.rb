@@ -9,6 +9,9 @@ module VagrantPlugins
     # What each action of Vagrant's is made of. Vagrant's own middleware does what is not ours: boxes,
     # validation, provisioning, folders, host name, waiting for ssh.
     module Action
+      # A busy host may once not tell in time that the guest, which has not answered yet, is running.
+      BOOTING = %i[running unknown].freeze
+
       class << self
         include Vagrant::Action::Builtin
 
@@ -20,6 +23,7 @@ module VagrantPlugins
             b.use Call, IsState, :not_created do |env, b2|
               b2.use HandleBox if env[:result]
             end
+            b.use FoldersSupported
             b.use ConfigValidate
             b.use StateKnown
             b.use action_start
@@ -31,8 +35,10 @@ module VagrantPlugins
           build do |b|
             b.use BoxCheckOutdated
             b.use Call, IsState, :running do |env, b2|
-              next b2.use action_provision if env[:result]
-
+              if env[:result]
+                b2.use Limits
+                next b2.use action_provision
+              end
               b2.use Call, IsState, :paused do |env2, b3|
                 b3.use env2[:result] ? action_resume : action_boot
               end
@@ -54,7 +60,8 @@ module VagrantPlugins
               b2.use EnsureTemplate if env[:result]
               b2.use env[:result] ? Create : Start
               b2.use Limits
-              b2.use WaitForCommunicator, [:running]
+              b2.use BootPatience
+              b2.use WaitForCommunicator, BOOTING
               b2.use GuestNetworks
             end
           end
@@ -73,6 +80,7 @@ module VagrantPlugins
 
         def action_reload
           when_created do |b|
+            b.use FoldersSupported
             b.use ConfigValidate
             b.use action_halt
             b.use action_start
@@ -119,9 +127,13 @@ module VagrantPlugins
 
         def action_resume
           when_created do |b|
-            b.use Provision
-            b.use Resume
-            b.use WaitForCommunicator, [:running]
+            b.use Call, IsState, :paused do |env, b2|
+              next b2.use NotPaused unless env[:result]
+
+              b2.use Provision
+              b2.use Resume
+              b2.use WaitForCommunicator, BOOTING
+            end
           end
         end
 
@@ -181,6 +193,9 @@ module VagrantPlugins
           build do |b|
             b.use Call, IsState, :not_created do |env, b2|
               next b2.use Message, I18n.t("vagrant.commands.common.vm_not_created") if env[:result]
+
+              # Another command has begun to make it, and has not given it a name yet.
+              b2.use StateKnown if env[:machine].id.nil?
 
               yield b2
             end

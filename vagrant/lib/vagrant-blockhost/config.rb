@@ -4,7 +4,13 @@ module VagrantPlugins
   module Blockhost
     # `config.vm.provider :blockhost`. Everything is optional; what is not set is blockhost-qemu's default.
     class Config < Vagrant.plugin("2", :config)
-      LIMITS = %w[cpu_shares cpu_quota bandwidth_in bandwidth_out iops_read iops_write].freeze
+      # Key => least and greatest value; but for CPU 0 takes a limit away (blockhost-qemu throttle).
+      LIMITS = {
+        "cpu_shares" => 1..10_000, "cpu_quota" => 1..100,
+        "bandwidth_in" => 0..100_000_000, "bandwidth_out" => 0..100_000_000, "bandwidth_burst" => 0..100_000_000,
+        "iops_read" => 0..10_000_000, "iops_write" => 0..10_000_000, "iops_burst" => 0..10_000_000,
+        "iops_burst_seconds" => 0..3600, "bps_read" => 0..1_000_000_000_000, "bps_write" => 0..1_000_000_000_000
+      }.freeze
       KEYS = %i[cpus memory disk image template network bridge limits user_data extra_disks cloud_init].freeze
       NETWORKS = %w[user bridge].freeze
 
@@ -22,7 +28,7 @@ module VagrantPlugins
       attr_accessor :network
       # @return [String] the bridge that "bridge", and public networks, use
       attr_accessor :bridge
-      # @return [Hash] what LIMITS names
+      # @return [Hash<Symbol, Integer>] what LIMITS names
       attr_accessor :limits
       # @return [String, Array<String>] more user-data for cloud-init: text, or the path of a file
       attr_accessor :user_data
@@ -52,12 +58,14 @@ module VagrantPlugins
       end
 
       def validate(machine)
+        @root = machine.env.root_path
         errors = _detected_errors
         errors.concat(number_errors)
         errors.concat(choice_errors)
         errors.concat(limit_errors)
         errors.concat(disk_errors)
         errors.concat(text_errors)
+        errors.concat(user_data_errors)
         require_relative "network_plan"
         errors.concat(NetworkPlan.new(machine.config.vm.networks, self).errors)
         { "blockhost provider" => errors }
@@ -82,17 +90,20 @@ module VagrantPlugins
         errors << "blockhost.bridge: does not go with network = \"user\"" if network == "user" && bridge
         errors << bad(:cloud_init, cloud_init, "true or false") unless [nil, true, false].include?(cloud_init)
         errors << "blockhost.image: does not go with blockhost.template" if image && template
-        errors << "blockhost.image: there is no file #{image}" if image.is_a?(String) && !File.file?(File.expand_path(image))
+        errors << "blockhost.image: there is no file #{image}" if image.is_a?(String) && !file?(image)
         errors
       end
 
       def limit_errors
-        return [bad(:limits, limits, "a hash of #{LIMITS.join(", ")}")] unless limits.is_a?(Hash)
+        known = LIMITS.keys.join(", ")
+        return [bad(:limits, limits, "a hash of #{known}")] unless limits.is_a?(Hash)
 
         limits.filter_map do |key, value|
-          next "blockhost.limits: #{key} is not known; use #{LIMITS.join(", ")}" unless LIMITS.include?(key.to_s)
+          range = LIMITS[key.to_s]
+          next "blockhost.limits: #{key} is not known; use #{known}" if range.nil?
 
-          bad("limits[:#{key}]", value, "a whole number") unless whole?(value, 0)
+          what = "a whole number from #{range.min} to #{range.max}"
+          bad("limits[:#{key}]", value, what) unless value.is_a?(Integer) && range.cover?(value)
         end
       end
 
@@ -100,7 +111,7 @@ module VagrantPlugins
         return [bad(:extra_disks, extra_disks, "a list")] unless extra_disks.is_a?(Array)
 
         extra_disks.filter_map do |disk|
-          next if whole?(disk, 1) || (disk.is_a?(String) && File.file?(File.expand_path(disk)))
+          next if whole?(disk, 1) || (disk.is_a?(String) && file?(disk))
 
           bad(:extra_disks, disk, "a number of GB or the path of a disk image")
         end
@@ -114,6 +125,19 @@ module VagrantPlugins
         return errors if user_data.is_a?(Array) && user_data.all?(String)
 
         errors << bad(:user_data, user_data, "a text, the path of a file, or a list of them")
+      end
+
+      # One line that cloud-init cannot make anything of is meant as a path.
+      def user_data_errors
+        return [] unless user_data.is_a?(Array)
+
+        paths = user_data.select { |piece| piece.is_a?(String) && !piece.include?("\n") && !piece.start_with?("#") }
+        paths.reject { |piece| file?(piece) }.map { |piece| "blockhost.user_data: there is no file #{piece}" }
+      end
+
+      # Paths are relative to the Vagrantfile, wherever Vagrant was called.
+      def file?(path)
+        File.file?(File.expand_path(path, @root || Dir.pwd))
       end
 
       def bad(key, value, expected)

@@ -20,6 +20,14 @@ module VagrantPlugins
         error_key(:command_failed)
       end
 
+      class LimitsFailed < Base
+        error_key(:limits_failed)
+      end
+
+      class FolderNotSupported < Base
+        error_key(:folder_not_supported)
+      end
+
       class BadReply < Base
         error_key(:bad_reply)
       end

@@ -34,8 +34,7 @@ module VagrantPlugins
         return [] if bridge?
 
         forwarded_ports.map do |options|
-          ["#{options[:protocol] || "tcp"}:", options[:host_ip] && "#{options[:host_ip]}:",
-           "#{options[:host]}:#{options[:guest]}"].join
+          [options[:protocol] || "tcp", host_ip(options), options[:host], options[:guest]].compact.join(":")
         end
       end
 
@@ -60,16 +59,22 @@ module VagrantPlugins
 
       # Cards beyond the first, for Vagrant's capability :configure_networks.
       def guest_networks
-        private_networks.select { |net| net.fetch(:auto_config, true) }.each_with_index.map do |net, index|
-          { type: :static, ip: net[:ip], netmask: net[:netmask] || DEFAULT_MASK, interface: index + 1 }
+        cards = private_networks.each_with_index.map do |net, index|
+          mask = IPAddr.new("255.255.255.255").mask(prefix(net)).to_s
+          [net, { type: :static, ip: net[:ip], netmask: mask, interface: index + 1 }]
         end
+        cards.select { |net, _| net.fetch(:auto_config, true) }.map(&:last)
       end
 
       # @return [Array<String>] what of the Vagrantfile cannot be done
       def errors
         errors = private_networks.map { |net| address_error("private_network", net) }
         errors += public_networks.map { |net| address_error("public_network", net) if net[:ip] }
+        errors += forwarded_ports.map { |options| forward_error(options) }
         errors << "config.vm.network: only one public_network is supported" if public_networks.length > 1
+        if public_networks.any? && @config.network == "user"
+          errors << "blockhost.network: \"user\" does not go with a public_network"
+        end
         if public_networks.any? && bridge.nil?
           errors << "config.vm.network: public_network needs bridge: \"NAME\", or blockhost.bridge"
         end
@@ -109,19 +114,36 @@ module VagrantPlugins
         address = IPAddr.new(net[:ip])
         return "config.vm.network: #{type} #{net[:ip]}: only IPv4 is supported" unless address.ipv4?
 
-        prefix(net)
-        nil
+        bad_address(type, net) unless (1..30).cover?(prefix(net))
       rescue IPAddr::Error
+        bad_address(type, net)
+      end
+
+      def bad_address(type, net)
         "config.vm.network: #{type} #{net[:ip].inspect} with netmask #{(net[:netmask] || DEFAULT_MASK).inspect} " \
           "is not an address"
       end
 
-      # 255.255.255.0 or 24 → 24
-      def prefix(net)
-        mask = net[:netmask] || DEFAULT_MASK
-        return Integer(mask, 10) if mask.to_s.match?(/\A\d{1,2}\z/)
+      def forward_error(options)
+        ip = host_ip(options)
+        protocol = options[:protocol] || "tcp"
+        where = "config.vm.network: forwarded_port #{options[:host]}"
+        return "#{where}: protocol must be tcp or udp, but is #{protocol.inspect}" unless %w[tcp udp].include?(protocol.to_s)
+        return if ip.nil? || ip.match?(/\A\d{1,3}(\.\d{1,3}){3}\z/)
 
-        IPAddr.new(mask).to_i.to_s(2).count("1")
+        "#{where}: host_ip must be an IPv4 address, but is #{ip.inspect}"
+      end
+
+      def host_ip(options)
+        options[:host_ip] unless options[:host_ip].to_s.empty?
+      end
+
+      # 255.255.255.0 or 24 → 24; 0 for what is no mask
+      def prefix(net)
+        mask = (net[:netmask] || DEFAULT_MASK).to_s
+        return Integer(mask, 10) if mask.match?(/\A\d{1,2}\z/)
+
+        IPAddr.new(mask).to_i.to_s(2).rjust(32, "0")[/\A(1*)0*\z/, 1].to_s.length
       end
     end
   end

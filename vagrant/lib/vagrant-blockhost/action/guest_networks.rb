@@ -13,13 +13,13 @@ module VagrantPlugins
         end
 
         def call(env)
-          env[:blockhost_is_up] = true
           recipe = Recipe.new(env[:machine])
           networks = recipe.network.guest_networks
           unless recipe.cloud_init? || networks.empty?
             env[:ui].info(I18n.t("vagrant.actions.vm.network.configuring"))
             env[:machine].guest.capability(:configure_networks, networks)
           end
+          env[:blockhost_is_up] = true
           @app.call(env)
         end
       end

@@ -18,6 +18,13 @@ module VagrantPlugins
         end
       end
 
+      class NotPaused < Base
+        def call(env)
+          say(env, "not_paused", state: env[:machine].state.short_description)
+          @app.call(env)
+        end
+      end
+
       class Resume < Base
         def call(env)
           if env[:machine].state.id == :paused
