@@ -111,6 +111,8 @@ export const COMMANDS = [
     'configure',
     'snapshot',
     'export',
+    'backup',
+    'restore',
   ].map((verb) => `blockhost-vm-${verb}`),
   'blockhost-build-template',
   'blockhost-provisioner-detect',

@@ -25,6 +25,8 @@ export const ACTING: Record<string, () => Promise<{ verb: ActingVerb }>> = {
   configure: () => import('./verbs/configure.ts'),
   snapshot: () => import('./verbs/snapshot.ts'),
   export: () => import('./verbs/export.ts'),
+  backup: () => import('./verbs/backup.ts'),
+  restore: () => import('./verbs/restore.ts'),
   kill: () => import('./verbs/kill.ts'),
   destroy: () => import('./verbs/destroy.ts'),
   'start-all': () => import('./verbs/start-all.ts'),

@@ -49,6 +49,12 @@ export const VERBS: Record<string, Entry> = {
   export: {
     summary: 'write the disk of a VM as an image',
   },
+  backup: {
+    summary: 'write what the disks of a VM hold to a file or a pipe',
+  },
+  restore: {
+    summary: 'make a new VM of a backup',
+  },
   kill: { summary: 'end a VM at once' },
   destroy: { summary: 'remove a VM and its disk' },
   'start-all': {

@@ -56,6 +56,8 @@ export class Paths {
       process: path.join(directory, 'run.json'),
       disk: path.join(directory, 'disk.qcow2'),
       seed: path.join(directory, 'seed.iso'),
+      backups: path.join(directory, 'backups.json'),
+      fleece: path.join(directory, 'backup'),
       consoleLog: path.join(directory, 'console.log'),
       consoleLogOld: path.join(directory, 'console.log.1'),
       qemuLog: path.join(directory, 'qemu.log'),
@@ -80,6 +82,14 @@ export class Paths {
   /** Held by a verb from its beginning to its end. */
   lock(name: VmName): string {
     return path.join(this.front, 'locks', `${name}.lock`);
+  }
+  /** Held by a backup from its beginning to its end: other verbs of the VM go on meanwhile. */
+  backupLock(name: VmName): string {
+    return path.join(this.front, 'locks', `.backup-${name}.lock`);
+  }
+  /** Of the server that shows the disks of a VM that is off; a name that no VM can have. */
+  imageServer(name: VmName): string {
+    return path.join(this.run, `.nbd-${name}`);
   }
   /** Held by the root side while it works on a request: its caller may be gone, and another one come. */
   rootLock(name: VmName): string {
@@ -126,6 +136,8 @@ export type VmFiles = Record<
   | 'process'
   | 'disk'
   | 'seed'
+  | 'backups'
+  | 'fleece'
   | 'consoleLog'
   | 'consoleLogOld'
   | 'qemuLog'

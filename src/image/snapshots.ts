@@ -70,7 +70,7 @@ export async function flatten(
   });
 }
 
-async function qemuImg(
+export async function qemuImg(
   { become }: DiskChain,
   args: readonly string[],
   options: Pick<RunOptions, 'signal' | 'timeoutMs'> = {},
@@ -92,7 +92,8 @@ function lastWords(error: unknown): string {
   return text.trim().split('\n').at(-1) ?? '';
 }
 
-function imageName({ file, backing }: DiskChain): string {
+/** The image with its layers in the form that QEMU's tools take for a file's name. */
+export function imageName({ file, backing }: DiskChain): string {
   const layer = (filename: string) => ({
     driver: 'qcow2',
     file: { driver: 'file', filename },

@@ -4,6 +4,7 @@ import { InputError } from '../errors.ts';
 import type { Settings } from '../host/config.ts';
 import { GiB, MiB, quote, type VmName } from '../types.ts';
 import { checkExtras, type Extras } from './extras.ts';
+import type { Host } from './host.ts';
 
 /** What a caller asks of `create`; checked by `checkCreateSpec`. */
 export interface CreateSpec {
@@ -27,6 +28,17 @@ export interface CreateSpec {
   cloudInitContent: string | undefined;
   sshKeys: string[];
   extras?: Extras;
+  /** What the disks hold from the start, instead of a template or an image. */
+  content?: DiskContent;
+}
+
+export interface DiskContent {
+  /** Size of the system's disk. */
+  diskBytes: number;
+  /** How much there is to write. */
+  bytes: number;
+  /** Fills the disks of the VM, which has its files and is off. */
+  write(host: Host, name: VmName): Promise<void>;
 }
 
 export const DEFAULT_DISK_GB = 20;
@@ -75,6 +87,7 @@ export async function checkSizes(vcpus: number, memoryMb: number): Promise<void>
 
 /** Bytes of the VM's disk, given the size of what it starts from. */
 export function diskBytes(spec: CreateSpec, templateBytes: number): number {
+  if (spec.content !== undefined) return spec.content.diskBytes;
   if (spec.diskGb !== undefined) return spec.diskGb * GiB;
   return Math.max(DEFAULT_DISK_GB * GiB, templateBytes);
 }

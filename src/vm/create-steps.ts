@@ -34,6 +34,10 @@ export const CREATE_STEPS: readonly Step<CreateContext>[] = [
       host.root.remove({ name: spec.name, vmid: allocation.vmid }),
   },
   {
+    name: 'content',
+    do: ({ host, spec }) => spec.content?.write(host, spec.name),
+  },
+  {
     name: 'start',
     async do({ host, spec }) {
       await host.root.start({ name: spec.name });

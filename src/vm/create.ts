@@ -89,7 +89,8 @@ async function check(host: Host, spec: CreateSpec): Promise<void> {
   }
   if (spec.network === 'bridge' && spec.bridge !== undefined) assertBridge(spec.bridge);
   diskFits(spec, await sourceSize(host, spec));
-  if (fs.existsSync(host.paths.state)) assertRoom(host.paths.state);
+  if (fs.existsSync(host.paths.state))
+    assertRoom(host.paths.state, `VM ${spec.name}`, spec.content?.bytes);
 }
 
 async function assertNameFree(host: Host, name: VmName): Promise<void> {

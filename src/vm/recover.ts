@@ -1,4 +1,5 @@
 import type { VmName } from '../types.ts';
+import { settleAbandoned } from './backup/settle.ts';
 import { finishDestroy } from './destroy.ts';
 import { endVm } from './end-vm.ts';
 import type { Host } from './host.ts';
@@ -15,7 +16,7 @@ const GRACE_MS = 1000;
  */
 export async function recover(host: Host, name: VmName): Promise<void> {
   const entry = readJournal(host, name);
-  if (entry === undefined) return;
+  if (entry === undefined) return await settleAbandoned(host, name);
   const journal = new Journal(host, name, entry);
   if (entry.verb === 'start' && (await isUp(host, name))) return journal.end();
   host.report(`an earlier ${entry.verb} of ${name} was interrupted: cleaning up`);
@@ -29,6 +30,7 @@ export async function recover(host: Host, name: VmName): Promise<void> {
   if (entry.verb === 'start') await endVm(host, name, GRACE_MS);
   else if (entry.verb === 'destroy' || !lives) await finishDestroy(host, name);
   journal.end();
+  await settleAbandoned(host, name);
 }
 
 /** A start that was interrupted when all was done, but for saying so: its guest runs, and is left alone. */

@@ -4,6 +4,8 @@ import { withQmp } from '../qmp/with-qmp.ts';
 import { readVmConfig } from '../store/vm-config.ts';
 import { quote, type VmName } from '../types.ts';
 import { assertOff } from './assert-off.ts';
+import { forgetBitmaps } from './backup/bitmaps.ts';
+import { assertNoBackup } from './backup/settle.ts';
 import { disksOf, type VmDisk } from './disk-chains.ts';
 import { processesOf } from './end-qemu.ts';
 import { withFrozenGuest } from './freeze.ts';
@@ -57,6 +59,8 @@ export function restoreSnapshot(host: Host, name: VmName, label: string): Promis
   return change(host, name, 'restore', async (disks) => {
     await assertKnown(host, name, label);
     assertOff(name, host.paths.vm(name), 'a snapshot is restored when it is off');
+    // What was written since the last backup is then no longer what differs from it.
+    await forgetBitmaps(disks);
     await mended(host, name, await begun(host, name, 'restore', label), () =>
       onDisks(host, name, disks, 'restore', label),
     );
@@ -80,6 +84,7 @@ function change<T>(
 ): Promise<T> {
   assertOwnHost(host, 'snapshot');
   return withVmLock(host, name, verb, async () => {
+    assertNoBackup(host, name);
     await recover(host, name);
     const files = host.paths.vm(name);
     const config = readVmConfig(name, files);

@@ -29,12 +29,18 @@ export function storageFeatures(directory: string): StorageFeatures {
 const NEEDED_BYTES = 256 * MiB;
 
 /** @throws ProvisionerError with the numbers when the file system is nearly full. */
-export function assertRoom(directory: string): void {
-  const { bavail, bsize } = fs.statfsSync(directory);
-  const free = bavail * bsize;
-  if (free >= NEEDED_BYTES) return;
+export function assertRoom(directory: string, what = 'a new VM', bytes = 0): void {
+  const free = freeBytes(directory);
+  const needed = NEEDED_BYTES + bytes;
+  if (free >= needed) return;
   throw new ProvisionerError(
-    `only ${Math.floor(free / MiB)} MB are free in ${directory}, a new VM needs ${NEEDED_BYTES / MiB} MB`,
+    `only ${Math.floor(free / MiB)} MB are free in ${directory}, ${what} needs ${Math.ceil(needed / MiB)} MB`,
     { hint: 'free some space there, or choose another state_dir' },
   );
+}
+
+/** What is free for those who are not root. */
+export function freeBytes(directory: string): number {
+  const { bavail, bsize } = fs.statfsSync(directory);
+  return bavail * bsize;
 }

@@ -1,5 +1,6 @@
 import * as path from 'node:path';
 import { removeTree } from '../host/remove-tree.ts';
+import { blankTemplate } from '../image/blank-template.ts';
 import { probeImage } from '../image/image-probe.ts';
 import { importImage } from '../image/import-image.ts';
 import { imageInfo } from '../image/qcow2.ts';
@@ -24,6 +25,7 @@ export interface ChosenTemplate {
 
 /** Bytes of the disk the VM starts from, be it in the store already or an image still to be imported. */
 export async function sourceSize(host: Host, spec: CreateSpec): Promise<number> {
+  if (spec.content !== undefined) return spec.content.diskBytes;
   if (spec.image === undefined) return stored(host, spec).manifest.virtualSize;
   const format = probeImage(spec.image);
   return (await imageInfo(path.resolve(spec.image), { format, signal: host.signal })).virtualSize;
@@ -31,9 +33,14 @@ export async function sourceSize(host: Host, spec: CreateSpec): Promise<number> 
 
 /** The template to start from; an image that is not in the store is brought there first. */
 export async function takeTemplate(host: Host, spec: CreateSpec): Promise<ChosenTemplate> {
-  if (spec.image === undefined) return chosen(stored(host, spec), false);
+  if (spec.image === undefined && spec.content === undefined)
+    return chosen(stored(host, spec), false);
   const { report, signal } = host;
   const before = new Set(listTemplates(host.paths).map(({ id }) => id));
+  if (spec.image === undefined) {
+    const blank = await blankTemplate(host.paths, signal);
+    return chosen(blank, !before.has(blank.id));
+  }
   const { publish } = host.root;
   const options = { defaultUser: spec.username, publish, report, signal };
   const template = await importImage(host.paths, spec.image, options);

@@ -8,7 +8,7 @@ const LAYERS = [
   ['cli'],
   ['root'],
   ['vm', 'metrics'],
-  ['qmp', 'cgroups', 'net', 'systemd', 'image', 'store'],
+  ['qmp', 'nbd', 'cgroups', 'net', 'systemd', 'image', 'store'],
   ['host'],
   ['errors.ts', 'types.ts'],
 ];

@@ -108,7 +108,7 @@ function specOf(
   };
 }
 
-function readKeys(file: unknown): string[] {
+export function readKeys(file: unknown): string[] {
   const keys = readText(String(file))
     .split('\n')
     .filter((line) => line.trim() !== '' && !line.startsWith('#'));

@@ -1,0 +1,103 @@
+import { randomBytes } from 'node:crypto';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { errnoOf, InputError, messageOf, ProvisionerError } from '../errors.ts';
+import { quote } from '../types.ts';
+import { syncDirectory } from './files.ts';
+
+/** Takes bytes in order; whoever fails half-way discards it. */
+export interface Sink {
+  write(bytes: Uint8Array): Promise<void>;
+  /** All of it is there to stay. */
+  commit(): Promise<void>;
+  discard(): void;
+}
+
+/** A new file that has its name only when it is complete. @throws InputError when the name is taken. */
+export function fileSink(file: string): Sink {
+  const target = path.resolve(file);
+  if (fs.existsSync(target)) throw taken(file);
+  const part = `${target}.${randomBytes(4).toString('hex')}.part`;
+  let fd: number;
+  try {
+    fd = fs.openSync(part, 'wx', 0o600);
+  } catch (cause) {
+    throw new InputError(`${quote(file)} cannot be written: ${messageOf(cause)}`, { cause });
+  }
+  return {
+    async write(bytes) {
+      for (let at = 0; at < bytes.length; ) at += await writeSome(fd, bytes.subarray(at), file);
+    },
+    async commit() {
+      await attempt(file, () => promised((done) => fs.fsync(fd, done)));
+      fs.closeSync(fd);
+      place(part, target, file);
+    },
+    discard() {
+      try {
+        fs.closeSync(fd);
+      } catch {
+        // Closed already.
+      }
+      fs.rmSync(part, { force: true });
+    },
+  };
+}
+
+/** What reads a stream cannot be asked for more than having taken the bytes. */
+export function streamSink(stream: NodeJS.WritableStream): Sink {
+  return {
+    write: (bytes) => attempt('stdout', () => promised((done) => stream.write(bytes, done))),
+    commit: () => Promise.resolve(),
+    discard: () => undefined,
+  };
+}
+
+/** A name that was taken meanwhile is left alone: link(2) never replaces. */
+function place(part: string, target: string, file: string): void {
+  try {
+    fs.linkSync(part, target);
+    fs.rmSync(part);
+  } catch (error) {
+    if (errnoOf(error) === 'EEXIST') throw taken(file);
+    // Some file systems have no second names.
+    fs.renameSync(part, target);
+  }
+  syncDirectory(path.dirname(target));
+}
+
+function taken(file: string): InputError {
+  return new InputError(`${quote(file)} exists already`, {
+    hint: 'choose another name, or remove it',
+  });
+}
+
+function writeSome(fd: number, bytes: Uint8Array, file: string): Promise<number> {
+  return attempt(
+    file,
+    () =>
+      new Promise((resolve, reject) => {
+        fs.write(fd, bytes, (error, written) => (error ? reject(error) : resolve(written)));
+      }),
+  );
+}
+
+async function attempt<T>(file: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    const full = errnoOf(cause) === 'ENOSPC' || errnoOf(cause) === 'EDQUOT';
+    throw new ProvisionerError(
+      full
+        ? `${quote(file)} cannot be written: its file system is full`
+        : `${quote(file)} cannot be written: ${messageOf(cause)}`,
+      { hint: full ? 'make room there, or choose another place' : undefined, cause },
+    );
+  }
+}
+
+function promised(start: (done: (error?: Error | null) => void) => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    start((error) => (error ? reject(error) : resolve()));
+  });
+}

@@ -1,0 +1,87 @@
+import * as net from 'node:net';
+import { messageOf } from '../errors.ts';
+import { NbdError } from './errors.ts';
+
+/** Neither a busy disk nor a busy host takes longer to answer one request. */
+const SILENCE_MS = 120_000;
+
+/** A Unix socket that is read in pieces of a known length. */
+export class ByteSocket {
+  readonly #socket: net.Socket;
+  #failure: Error | undefined;
+  #chunks: Buffer[] = [];
+  #have = 0;
+  #wake: () => void = () => undefined;
+
+  private constructor(socket: net.Socket) {
+    this.#socket = socket;
+    socket.setTimeout(SILENCE_MS, () =>
+      socket.destroy(new NbdError(`the NBD server said nothing for ${SILENCE_MS / 1000} s`)),
+    );
+    socket.on('data', (bytes: Buffer) => {
+      this.#chunks.push(bytes);
+      this.#have += bytes.length;
+      this.#wake();
+    });
+    socket.on('error', (error) => {
+      this.#failure ??= error;
+    });
+    socket.on('drain', () => this.#wake());
+    socket.on('close', () => {
+      this.#failure ??= new NbdError('the NBD server closed the connection');
+      this.#wake();
+    });
+  }
+
+  static connect(path: string, signal: AbortSignal): Promise<ByteSocket> {
+    return new Promise((resolve, reject) => {
+      const socket = net.createConnection({ path, signal });
+      socket.once('error', reject);
+      socket.once('connect', () => {
+        socket.off('error', reject);
+        resolve(new ByteSocket(socket));
+      });
+    });
+  }
+
+  /** The next `length` bytes. @throws NbdError when they do not come; the signal's reason when aborted. */
+  async take(length: number): Promise<Buffer> {
+    while (this.#have < length) {
+      this.#assertOpen();
+      await this.#change();
+    }
+    const all = Buffer.concat(this.#chunks, this.#have);
+    this.#have -= length;
+    this.#chunks = this.#have > 0 ? [all.subarray(length)] : [];
+    return all.subarray(0, length);
+  }
+
+  async send(...parts: Uint8Array[]): Promise<void> {
+    this.#assertOpen();
+    const going = parts.map((part) => this.#socket.write(part));
+    if (going.at(-1) === false) await this.#change();
+  }
+
+  end(bytes: Uint8Array): void {
+    this.#socket.end(bytes);
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+
+  #assertOpen(): void {
+    if (this.#failure === undefined) return;
+    if (this.#failure instanceof NbdError) throw this.#failure;
+    if (this.#failure.name === 'AbortError') throw this.#failure.cause ?? this.#failure;
+    throw new NbdError(`the NBD connection failed: ${messageOf(this.#failure)}`, {
+      cause: this.#failure,
+    });
+  }
+
+  #change(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+    });
+  }
+}
