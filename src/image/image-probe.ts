@@ -1,5 +1,5 @@
 import * as fs from 'node:fs';
-import { InputError, NotFoundError } from '../errors.ts';
+import { errnoOf, InputError, messageOf, NotFoundError } from '../errors.ts';
 
 /** Formats that `qemu-img` converts and whose files name no other file when the checks below pass. */
 export type ImageFormat = 'qcow2' | 'vmdk' | 'vdi' | 'vhdx' | 'vpc' | 'raw';
@@ -72,8 +72,13 @@ function refuse(file: string, what: string, command: string): never {
 }
 
 function readHead(file: string): { head: Buffer; size: number } {
-  const stat = fs.statSync(file, { throwIfNoEntry: false });
-  if (stat === undefined) throw new NotFoundError(`there is no file ${file}`);
+  let stat: fs.Stats;
+  try {
+    stat = fs.statSync(file);
+  } catch (cause) {
+    if (errnoOf(cause) === 'ENOENT') throw new NotFoundError(`there is no file ${file}`);
+    throw new InputError(`${file} cannot be read: ${messageOf(cause)}`, { cause });
+  }
   if (!stat.isFile()) throw new InputError(`${file} is not a regular file`);
   return { head: Buffer.from(readRange(file, 0, 1024), 'latin1'), size: stat.size };
 }
