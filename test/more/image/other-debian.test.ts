@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import { after, before, test } from 'node:test';
-import { run } from '../../src/host/exec.ts';
-import { poll } from '../../src/host/time.ts';
-import { defaultSuite, SUITES, type Suite } from '../../src/image/debian-mirrors.ts';
-import { debianTemplate } from '../support/debian-template.ts';
-import { Sandbox } from '../support/sandbox.ts';
+import { run } from '../../../src/host/exec.ts';
+import { poll } from '../../../src/host/time.ts';
+import { defaultSuite, SUITES, type Suite } from '../../../src/image/debian-mirrors.ts';
+import { debianTemplate } from '../../support/debian-template.ts';
+import { Sandbox } from '../../support/sandbox.ts';
 
 // The Debian this host does not run, which `build-template --suite` makes a template of.
 
