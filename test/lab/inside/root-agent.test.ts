@@ -3,6 +3,7 @@ import * as fs from 'node:fs';
 import * as net from 'node:net';
 import { after, test } from 'node:test';
 import { run } from '../../../src/host/exec.ts';
+import { poll } from '../../../src/host/time.ts';
 import {
   callRootAgent as call,
   exchange,
@@ -101,7 +102,7 @@ test('actions are read from files in order: the first wins, a broken one is left
     'test-c.py': 'import nowhere\nACTIONS = {"only-c": lambda p: {}}',
     'test-d.py': 'def fail(p):\n  raise KeyError("no such thing")\nACTIONS = {"fail": fail}',
     'test-e.py':
-      'import time\ndef slow(p):\n  time.sleep(2)\n  return {}\nACTIONS = {"slow": slow}',
+      'import pathlib, time\ndef slow(p):\n  pathlib.Path("/run/blockhost/slow").touch()\n  time.sleep(2)\n  return {}\nACTIONS = {"slow": slow}',
   });
   const who = await call('who', { more: [1] });
   assert.deepEqual(who, { ok: true, file: 'a', dir: '/var/lib/blockhost', more: [1] });
@@ -113,8 +114,8 @@ test('actions are read from files in order: the first wins, a broken one is left
 test('one slow action makes every other client wait', async () => {
   const ended: string[] = [];
   const slow = call('slow').then(() => ended.push('slow'));
-  // Its request has been read when the connection after it is.
-  await new Promise((resolve) => setTimeout(resolve, 300));
+  const begun = (): true | undefined => fs.existsSync('/run/blockhost/slow') || undefined;
+  assert.ok(await poll(begun, { deadlineMs: 60_000, everyMs: 20 }), 'it does not begin');
   await Promise.all([slow, call('who').then(() => ended.push('who'))]);
   assert.deepEqual(ended, ['slow', 'who']);
 });

@@ -67,11 +67,17 @@ test('the figures of the scope are the truth', async () => {
   const file = '/sys/fs/cgroup/blockhost.slice/blockhost-vm.slice/blockhost-vm-web1.scope/cpu.stat';
   const usage = (): number =>
     Number(/^usage_usec (\d+)$/m.exec(fs.readFileSync(file, 'utf8'))?.[1]);
-  const [usec, began] = [usage(), performance.now()];
-  const from = published()?.extended.counters?.cpu;
+  /** A sample that was just taken, and what the kernel says at that moment. */
+  const both = async () => {
+    const before = published()?.extended.counters?.cpu?.atMs;
+    const now = await until(({ extended }) => extended.counters?.cpu?.atMs !== before, 5);
+    return { usec: usage(), at: performance.now(), told: now.extended.counters?.cpu };
+  };
+  const first = await both();
   await sleep(20_000);
-  const truth = (usage() - usec) / (performance.now() - began) / 10;
-  const to = published()?.extended.counters?.cpu;
+  const last = await both();
+  const truth = (last.usec - first.usec) / (last.at - first.at) / 10;
+  const [from, to] = [first.told, last.told];
   assert.ok(from && to);
   const told = (to.usec - from.usec) / (to.atMs - from.atMs) / 10;
   assert.ok(Math.abs(told - truth) <= Math.max(1, truth * 0.15), `${told} for ${truth}`);
