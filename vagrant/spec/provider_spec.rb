@@ -12,6 +12,25 @@ RSpec.describe VagrantPlugins::Blockhost::Provider do
     fake_program("echo '#{JSON.generate({ name: "web1" }.merge(description))}'")
   end
 
+  it "has its machine wait while another Vagrant notes the state, but not for ever" do
+    busy = 2
+    machine = Object.new
+    machine.define_singleton_method(:name) { :default }
+    owner = Module.new do
+      define_method(:state) do
+        raise Vagrant::Errors::MachineLocked, name: "default", provider: "blockhost" if (busy -= 1) >= 0
+
+        :noted
+      end
+    end
+    machine.extend(owner)
+    described_class.new(machine)
+    allow(machine).to receive(:sleep)
+    expect(machine.state).to eq(:noted)
+    busy = 1000
+    expect { machine.state }.to raise_error(Vagrant::Errors::MachineLocked)
+  end
+
   { "off" => :off, "running" => :running, "paused" => :paused, "preparing" => :preparing, "absent" => :not_created,
     "some new word" => :unknown }.each do |word, id|
     it "has the state #{id} when the program says #{word}" do

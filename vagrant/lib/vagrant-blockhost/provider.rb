@@ -5,6 +5,7 @@ require "vagrant/util/which"
 require_relative "action"
 require_relative "errors"
 require_relative "inventory"
+require_relative "patient_state"
 require_relative "preparing"
 
 module VagrantPlugins
@@ -27,7 +28,7 @@ module VagrantPlugins
 
       def initialize(machine)
         super
-        @machine = machine
+        @machine = machine.extend(PatientState)
       end
 
       def action(name)
