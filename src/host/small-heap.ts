@@ -13,8 +13,8 @@ const WORTH_BYTES = 2 * MiB;
  */
 export function keepHeapSmall(): void {
   v8.setFlagsFromString('--semi-space-growth-factor=1');
-  // Optimized code takes memory, and so much bytecode must have run before V8 makes it (three times the default).
-  v8.setFlagsFromString('--interrupt-budget=450000');
+  // Optimized code takes memory, and so much bytecode must have run before V8 makes it (twice the default).
+  v8.setFlagsFromString('--interrupt-budget=270000');
   v8.setFlagsFromString('--expose-gc');
   const gc: unknown = vm.runInNewContext('gc');
   if (typeof gc !== 'function') return;
