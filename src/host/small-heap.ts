@@ -2,9 +2,9 @@ import * as v8 from 'node:v8';
 import * as vm from 'node:vm';
 import { MiB } from '../types.ts';
 
-const EVERY_MS = 10_000;
+const EVERY_MS = 5_000;
 /** Less garbage than this is left alone. */
-const WORTH_BYTES = 2 * MiB;
+const WORTH_BYTES = MiB;
 
 /**
  * For a resident process with much short-lived garbage: V8 would let both generations grow several times beyond
