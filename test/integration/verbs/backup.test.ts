@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import { after, test } from 'node:test';
+import { poll } from '../../../src/host/time.ts';
 import { Sandbox } from '../../support/sandbox.ts';
 
 const sandbox = await Sandbox.make({ after });
@@ -13,12 +14,23 @@ test('a VM is backed up when it is off, completely and by increment, and restore
   assert.match(running.stderr, /VM web1 is running: it is backed up when it is off/);
   await sandbox.ok('stop', ['web1']);
   assert.match(await sandbox.ok('backup', ['web1', '--to', file('full')]), /\(complete, /);
-  await sandbox.ok('backup', ['web1', '--incremental', '--to', file('inc')]);
+  await sandbox.ok('start', ['web1']);
+  const write = async (): Promise<true | undefined> =>
+    (await sandbox.run('guest-exec', ['web1', 'echo two >/data/note; sync'])).code === 0
+      ? true
+      : undefined;
+  assert.ok(await poll(write, { deadlineMs: 60_000, everyMs: 200 }), 'the guest does not come up');
+  await sandbox.ok('stop', ['web1']);
+  const second = await sandbox.ok('backup', ['web1', '--incremental', '--to', file('inc')]);
+  assert.match(second, /\(increment 1, /);
+  assert.ok(fs.statSync(file('inc')).size < fs.statSync(file('full')).size);
   assert.equal(fs.existsSync(sandbox.files('web1').fleece), false);
   fs.writeFileSync(file('short'), fs.readFileSync(file('full')).subarray(0, -1));
   const short = await sandbox.run('restore', [file('short'), 'web2']);
   assert.match(short.stderr, /is not complete: its end is missing/);
   assert.equal(fs.existsSync(sandbox.files('web2').directory), false);
   await sandbox.ok('restore', [file('full'), file('inc'), 'web2']);
-  assert.equal(await sandbox.sh('web2', 'cat /data/note'), 'one');
+  assert.equal(await sandbox.sh('web2', 'cat /data/note'), 'two');
+  await sandbox.ok('restore', [file('full'), 'web3']);
+  assert.equal(await sandbox.sh('web3', 'cat /data/note'), 'one');
 });
