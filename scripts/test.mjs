@@ -1,6 +1,6 @@
 // Runs test levels: node scripts/test.mjs unit|integration|e2e|more|soak|vagrant|lab ... [-- pattern ...]
-// Each *.test.ts is bundled by esbuild and run by node's own test runner. Prints failures in full and
-// ends with a line "N passed, N failed"; a skipped or an absent test is a failure in CI.
+// Each *.test.ts is bundled by esbuild and run by node's own test runner. Prints failures in full, tells each again in
+// short at the end, whose last line is "N passed, N failed"; a skipped or an absent test is a failure in CI.
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
@@ -32,7 +32,7 @@ const LEVELS = {
 // Above the unit level tests run the program as it is installed.
 if (levels.some((level) => level !== 'unit')) await buildProgram();
 
-const total = { pass: 0, fail: 0, skip: 0 };
+const total = { pass: 0, fail: 0, skip: 0, failures: [] };
 for (const level of levels) {
   const settings = LEVELS[level];
   if (settings === undefined)
@@ -43,6 +43,7 @@ for (const level of levels) {
   total.pass += counts.pass;
   total.fail += counts.fail;
   total.skip += counts.skip;
+  total.failures.push(...counts.failures);
   console.log(
     `${level}: ${counts.pass} passed, ${counts.fail} failed in ${((Date.now() - began) / 1000).toFixed(1)} s`,
   );
@@ -56,6 +57,7 @@ if (total.pass + total.fail === 0) {
   total.fail = 1;
 }
 addEarlier(total);
+for (const failure of total.failures) console.log(failure);
 console.log(`${total.pass} passed, ${total.fail} failed`);
 process.exitCode = total.fail === 0 ? 0 : 1;
 
@@ -67,7 +69,9 @@ function addEarlier(counts) {
   const earlier = text === '' ? {} : JSON.parse(text);
   counts.pass += earlier.pass ?? 0;
   counts.fail += earlier.fail ?? 0;
-  fs.writeFileSync(file, JSON.stringify({ pass: counts.pass, fail: counts.fail }));
+  counts.failures.unshift(...(earlier.failures ?? []));
+  const { pass, fail, failures } = counts;
+  fs.writeFileSync(file, JSON.stringify({ pass, fail, failures }));
 }
 
 async function compile(level, inside) {
@@ -112,7 +116,7 @@ function stub(outdir, name) {
 }
 
 function runFiles(files, { concurrency, timeoutMs }) {
-  const counts = { pass: 0, fail: 0, skip: 0 };
+  const counts = { pass: 0, fail: 0, skip: 0, failures: [] };
   if (files.length === 0) return counts;
   return new Promise((resolve) => {
     const stream = run({ files, concurrency, timeout: timeoutMs });
@@ -120,11 +124,20 @@ function runFiles(files, { concurrency, timeoutMs }) {
       if (data.skip !== undefined || data.todo !== undefined) counts.skip += 1;
       else if (data.details?.type !== 'suite') counts.pass += 1;
     });
-    stream.on('test:fail', () => {
+    stream.on('test:fail', (data) => {
       counts.fail += 1;
+      counts.failures.push(inShort(data));
     });
     const report = stream.compose(new spec());
     report.on('end', () => resolve(counts));
     report.pipe(process.stdout, { end: false });
   });
+}
+
+function inShort({ name, file, line, details }) {
+  const { error } = details;
+  const text = String(error.cause?.message ?? error.cause ?? error.message);
+  const where = file === undefined ? '' : ` (${path.relative(out, file)}:${line})`;
+  const lines = text.split('\n').slice(0, 8).join('\n    ');
+  return `failed: ${name}${where}\n    ${lines.slice(0, 1500)}`;
 }
