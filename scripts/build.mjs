@@ -35,6 +35,14 @@ async function bundled(options) {
   return outputFiles[0].text;
 }
 
+/**
+ * esbuild copies a module of Node's, accessor by accessor, wherever it is imported, in case that is by `default`: no
+ * source of ours does that, whereas libraries do.
+ */
+function withoutCopies(text) {
+  return text.replace(/__toESM\(require\(("node:[a-z_/]+")\),1\)/g, 'require($1)');
+}
+
 function pack(text) {
   return zlib.brotliCompressSync(text).toString('base64');
 }
@@ -71,6 +79,9 @@ const actingIsElsewhere = {
   },
 };
 
+/** Numbers that are known when the text around them is, and are as long as these. */
+const LATER = ['looking-at', 'looking-ln'];
+
 async function programText() {
   const parts = await Promise.all([
     bundled({
@@ -79,14 +90,24 @@ async function programText() {
     }),
     bundled({ entryPoints: ['src/cli/acting.ts'], plugins: [lazyLibraries()] }),
   ]);
-  const [looking, acting] = parts.map((text) => `(function(module,exports,require){${text}})`);
+  const [looking, acting] = parts.map(
+    (text) => `(function(module,exports,require){${withoutCopies(text)}})`,
+  );
   const hash = createHash('sha256').update(looking).update(acting).digest('hex').slice(0, 16);
   const loader = await bundled({
     entryPoints: ['src/cli/load.ts'],
     banner: { js: `#!/usr/bin/env node\n${TOO_OLD}` },
-    define: { PROGRAM_HASH: JSON.stringify(hash) },
+    define: {
+      PROGRAM_HASH: JSON.stringify(hash),
+      LOOKING_AT: JSON.stringify(LATER[0]),
+      LOOKING_LENGTH: JSON.stringify(LATER[1]),
+    },
   });
-  return `${loader}/*\u0001${looking.replaceAll('*/', '*\u0001/')}\u0001*/\n//${pack(acting)}`;
+  const before = `${withoutCopies(loader)}/*\u0001`;
+  const text = looking.replaceAll('*/', '*\u0001/');
+  const numbers = [before.length, text.length].map((number) => String(number).padStart(10, '0'));
+  const filled = LATER.reduce((all, later, i) => all.replaceAll(later, numbers[i]), before);
+  return `${filled}${text}\u0001*/\n//${pack(acting)}`;
 }
 
 /** The names the program answers to; contract §1 for the blockhost-* ones. */

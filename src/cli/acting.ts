@@ -12,6 +12,8 @@ import type { ActingVerb } from './invocation.ts';
 import { runVerb } from './run-verb.ts';
 import { embeddedStore } from './store.ts';
 
+export { sampleVm } from './sample-vm.ts';
+
 /** The verbs that change something. */
 export const ACTING: Record<string, () => Promise<{ verb: ActingVerb }>> = {
   'build-template': () => import('./verbs/build-template.ts'),

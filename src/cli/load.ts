@@ -7,8 +7,13 @@ import * as vm from 'node:vm';
  * of it the last time (docs/decisions/0002-one-bundle.md).
  */
 
-/** What stands before the text of `looking`, as it is, and what between it and that of `acting`, in brotli and base64. */
-const [BEFORE, BETWEEN] = ['/*\u0001', '\u0001*/\n//'];
+/** Where the text of `looking` begins in the file, and how long it is; ten digits each, filled in when all is known. */
+declare const LOOKING_AT: string;
+declare const LOOKING_LENGTH: string;
+/** What ends a comment, and what stands for it in the text of `looking`. */
+const [END, NO_END] = ['*/', '*\u0001/'];
+/** What stands between the text of `looking`, as it is, and that of `acting`, in brotli and base64. */
+const BETWEEN = '\u0001*/\n//';
 /** Changes with the two texts. */
 declare const PROGRAM_HASH: string;
 
@@ -21,15 +26,22 @@ const program = process.argv[1] ?? '';
 
 /** Both parts stand in comments after this one (scripts/build.mjs), which V8 skips faster than any literal. */
 function textOf(part: Part): string {
-  const file = fs.readFileSync(program, 'latin1');
-  const end = file.lastIndexOf(BETWEEN);
-  if (part === 'looking')
-    return file
-      .slice(file.lastIndexOf(BEFORE, end) + BEFORE.length, end)
-      .replaceAll('*\u0001/', '*/');
+  const [at, length] = [Number(LOOKING_AT), Number(LOOKING_LENGTH)];
+  if (part === 'looking') return read(at, length).replaceAll(NO_END, END);
   const zlib = require('node:zlib') as typeof import('node:zlib');
-  const packed = Buffer.from(file.slice(end + BETWEEN.length), 'base64');
-  return zlib.brotliDecompressSync(packed).toString();
+  const packed = fs.readFileSync(program, 'latin1').slice(at + length + BETWEEN.length);
+  return zlib.brotliDecompressSync(Buffer.from(packed, 'base64')).toString();
+}
+
+function read(at: number, length: number): string {
+  const bytes = Buffer.allocUnsafeSlow(length);
+  const fd = fs.openSync(program, 'r');
+  try {
+    fs.readSync(fd, bytes, 0, length, at);
+  } finally {
+    fs.closeSync(fd);
+  }
+  return bytes.toString('latin1');
 }
 
 function directory(): string {
@@ -79,12 +91,20 @@ function keep(part: Part, script: vm.Script): void {
   fs.renameSync(temporary, file);
 }
 
-/** `--write-code-cache`, for whoever installs the program: runs a little of both parts, and keeps what was compiled. */
+/** `--write-code-cache`, for whoever installs the program: has both parts at work, and keeps what was compiled. */
 const writing = process.argv[2] === '--write-code-cache';
-if (writing) {
+
+function write(): void {
+  const os = require('node:os') as typeof import('node:os');
+  const state = fs.mkdtempSync(path.join(os.tmpdir(), 'bv-'));
+  process.once('exit', () => fs.rmSync(state, { recursive: true, force: true }));
   fs.rmSync(directory(), { recursive: true, force: true });
-  process.env.BLOCKHOST_QEMU_STATE_DIR = '/nonexistent';
-  process.argv = [process.argv[0] ?? '', program, 'status', 'none'];
-  load('acting');
+  process.env.BLOCKHOST_QEMU_STATE_DIR = state;
+  process.env.BLOCKHOST_QEMU_RUN_DIR = path.join(state, 'run');
+  const { sampleVm } = load('acting') as typeof import('./acting.ts');
+  process.argv = [process.argv[0] ?? '', program, 'status', 'sample'];
+  sampleVm('sample').finally(() => load('looking'));
 }
-load('looking');
+
+if (writing) write();
+else load('looking');

@@ -1,6 +1,7 @@
-/** Milliseconds of a clock that never jumps. */
+/** Milliseconds of a clock that never jumps. Not `performance`: Node loads that when it is first used. */
 export function monotonicMs(): number {
-  return performance.now();
+  const [seconds, nanoseconds] = process.hrtime();
+  return seconds * 1e3 + nanoseconds / 1e6;
 }
 
 /** Resolves after `ms`; rejects with the signal's reason as soon as it is aborted. */

@@ -1,6 +1,7 @@
 import * as fs from 'node:fs';
 import { messageOf } from '../../errors.ts';
 import type { Paths } from '../../host/paths.ts';
+import { monotonicMs } from '../../host/time.ts';
 import { isVmName, type VmName } from '../../types.ts';
 import type { Records } from '../view.ts';
 import { Gate } from './gate.ts';
@@ -125,7 +126,7 @@ export class Statd {
   }
 
   #trouble(line: string): void {
-    const now = performance.now();
+    const now = monotonicMs();
     if (now < (this.#troubles.get(line) ?? Number.NEGATIVE_INFINITY)) return;
     if (this.#troubles.size > 1000) this.#troubles.clear();
     this.#troubles.set(line, now + TROUBLE_MS);
