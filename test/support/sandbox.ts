@@ -3,6 +3,7 @@ import * as os from 'node:os';
 import * as path from 'node:path';
 import { type Config, loadConfig } from '../../src/host/config.ts';
 import type { VmFiles } from '../../src/host/paths.ts';
+import { poll } from '../../src/host/time.ts';
 import { localRoot } from '../../src/root/local.ts';
 import { EmbeddedStore } from '../../src/store/embedded.ts';
 import { parseVmName } from '../../src/types.ts';
@@ -113,6 +114,23 @@ export class Sandbox {
   /** What a shell command in the guest prints. */
   async sh(name: string, command: string): Promise<string> {
     return (await this.ok('guest-exec', [name, command])).trimEnd();
+  }
+
+  /**
+   * Like `sh`, for what lies in /data: a guest that has just started has an agent before it has its disk, and one on
+   * a busy host answers late. The command may run more than once.
+   */
+  async shOnDisk(name: string, command: string): Promise<string> {
+    let last = '';
+    const attempt = async (): Promise<string | undefined> => {
+      const words = `grep -q ' /data ' /proc/mounts || exit 1\n${command}`;
+      const { code, stdout, stderr } = await this.run('guest-exec', [name, words]);
+      last = stderr;
+      return code === 0 ? stdout.trimEnd() : undefined;
+    };
+    const found = await poll(attempt, { deadlineMs: 120_000, everyMs: 200 });
+    if (found === undefined) throw new Error(`${name} does not do ${command}: ${last}`);
+    return found;
   }
 
   files(name: string): VmFiles {
