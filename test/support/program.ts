@@ -68,6 +68,11 @@ export class Running {
     return Buffer.concat(this.#stderr).toString('utf8');
   }
 
+  /** What it has printed so far. */
+  get stdout(): string {
+    return Buffer.concat(this.#stdout).toString('utf8');
+  }
+
   /** Resolves when its stderr matches. */
   async says(pattern: RegExp): Promise<void> {
     while (!pattern.test(this.stderr)) {

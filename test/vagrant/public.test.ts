@@ -31,6 +31,10 @@ test('a public network: a static address on a bridge, by which ssh and the host 
   assert.match(seen, /inet 192\.0\.2\.77\/24 /);
   assert.match(seen, /default via 192\.0\.2\.1 /);
   assert.match(seen, /1 packets received/);
+  // The guest takes its end of the ssh connection with it, and nobody closes ours.
+  const reloaded = await world.run(project, ['reload'], { prefix });
+  assert.equal(reloaded.code, 0, `${reloaded.stdout}${reloaded.stderr}`);
+  assert.doesNotMatch(reloaded.stdout, /Powering the machine off/);
   await world.ok(project, ['destroy', '-f'], { prefix });
   assert.deepEqual(await world.left(), []);
 });

@@ -50,4 +50,93 @@ RSpec.describe VagrantPlugins::Blockhost::Action do
     described_class::FoldersSupported.new(app, env).call(env)
     expect(reached).to eq([true])
   end
+
+  describe "what waits for the guest" do
+    let(:vm) { double(graceful_halt_timeout: 2, boot_timeout: 2, networks: []) }
+    let(:ui) { double(output: nil, detail: nil, info: nil) }
+    let(:env) { { machine: machine, ui: ui } }
+    let(:state) { [:running] }
+    let(:guest) { double }
+    let(:machine) { double(guest: guest, config: double(vm: vm)) }
+
+    before do
+      stub_const("VagrantPlugins::Blockhost::GuestCall::LOOK_SECONDS", 0.05)
+      allow(machine).to receive(:state) { double(id: state.first, short_description: state.first.to_s) }
+    end
+
+    def halt(&block)
+      allow(guest).to receive(:capability, &block)
+      described_class::GuestHalt.new(app, env).call(env)
+      env[:result]
+    end
+
+    it "is told that the machine is off by the machine, when the guest took the connection with it" do
+      expect(halt { state.replace([:off]) && sleep }).to be(true)
+      expect(reached).to eq([true])
+    end
+
+    it "goes on when the guest neither answers nor powers off" do
+      expect(halt { sleep }).to be(false)
+      expect(reached).to eq([true])
+    end
+
+    it "goes on when the guest has agreed and does not power off" do
+      expect(halt { true }).to be(false)
+    end
+
+    it "waits for the machine when the connection was lost" do
+      expect(halt { Thread.new { sleep(0.2) && state.replace([:off]) } && raise(Errno::ETIMEDOUT) }).to be(true)
+    end
+
+    it "says why the guest cannot be asked" do
+      expect(ui).to receive(:detail).with(/not yet ready for SSH/)
+      expect(halt { raise Vagrant::Errors::SSHNotReady }).to be(false)
+    end
+
+    it "ends with a Ctrl-C" do
+      expect { halt { env.store(:interrupted, true) && sleep } }.to raise_error(Vagrant::Errors::VagrantInterrupt)
+    end
+
+    it "does not ask when it must not, or the machine does not run" do
+      env[:force_halt] = true
+      expect(halt { raise "asked" }).to be(false)
+      env.delete(:force_halt)
+      state.replace([:unknown])
+      expect(halt { raise "asked" }).to be(false)
+    end
+
+    it "fails when the guest does not get its networks done" do
+      allow(VagrantPlugins::Blockhost::Recipe).to receive(:new)
+        .and_return(double(cloud_init?: false, network: double(guest_networks: [{}])))
+      allow(guest).to receive(:capability) { sleep }
+      expect { described_class::GuestNetworks.new(app, env).call(env) }
+        .to raise_error(VagrantPlugins::Blockhost::Errors::NetworksNotSet, /is running now/)
+      expect(reached).to be_empty
+    end
+  end
+
+  describe described_class::EnsureTemplate do
+    let(:machine) { double(env: double, box: nil, provider_config: config) }
+
+    before do
+      stub_const("#{described_class}::PAUSE_SECONDS", 0.05)
+      fake_program("echo '{\"template\":null}'")
+      config.finalize!
+      allow(machine.env).to receive(:lock).and_raise(Vagrant::Errors::EnvironmentLockedError, name: "x")
+    end
+
+    def ensure_template
+      described_class.new(app, env).call(env)
+    end
+
+    it "waits no longer than a build can take while another Vagrant builds" do
+      stub_const("#{described_class}::PATIENCE_SECONDS", 0.2)
+      expect { ensure_template }.to raise_error(VagrantPlugins::Blockhost::Errors::TemplateBusy)
+    end
+
+    it "stops waiting at a Ctrl-C" do
+      env[:interrupted] = true
+      expect { ensure_template }.to raise_error(Vagrant::Errors::VagrantInterrupt)
+    end
+  end
 end

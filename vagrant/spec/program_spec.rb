@@ -40,6 +40,23 @@ RSpec.describe VagrantPlugins::Blockhost::Program do
     expect(Process.clock_gettime(Process::CLOCK_MONOTONIC) - began).to be < 30
   end
 
+  it "does not wait for what somebody else holds who was started by the command" do
+    stub_const("#{described_class}::DRAIN_SECONDS", 0.2)
+    fake_program("setsid sleep 60 & echo $! >#{@dir}/left; echo result")
+    began = Process.clock_gettime(Process::CLOCK_MONOTONIC)
+    expect(described_class.run("start")).to eq("result\n")
+    expect(Process.clock_gettime(Process::CLOCK_MONOTONIC) - began).to be < 30
+    Process.kill("KILL", @dir.join("left").read.to_i)
+  end
+
+  it "kills what does not end with all that belongs to it" do
+    fake_program("sleep 60 & echo $! >#{@dir}/left; wait")
+    expect { described_class.run("start", limit: 0.5) }.to raise_error(errors::CommandFailed, /signal 9/)
+    state = -> { File.read("/proc/#{@dir.join("left").read.to_i}/stat").rpartition(") ").last[0] rescue "gone" }
+    100.times { state.call.match?(/\AZ|gone/) ? break : sleep(0.1) }
+    expect(state.call).to match(/\AZ|gone/)
+  end
+
   it "fails when JSON was expected and something else came" do
     fake_program("echo '<html>'")
     expect { described_class.json("inspect") }.to raise_error(errors::BadReply)

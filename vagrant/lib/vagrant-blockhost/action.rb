@@ -72,7 +72,7 @@ module VagrantPlugins
             b.use Call, IsState, :paused do |env, b2|
               b2.use Resume if env[:result] && !env[:force_halt]
             end
-            b.use Call, GracefulHalt, :off, :running do |env, b2|
+            b.use Call, GuestHalt do |env, b2|
               b2.use Halt unless env[:result]
             end
           end

@@ -40,6 +40,14 @@ module VagrantPlugins
         error_key(:action_not_supported)
       end
 
+      class NetworksNotSet < Base
+        error_key(:networks_not_set)
+      end
+
+      class TemplateBusy < Base
+        error_key(:template_busy)
+      end
+
       class StateUnknown < Base
         error_key(:state_unknown)
       end

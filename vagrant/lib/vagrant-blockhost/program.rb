@@ -13,6 +13,8 @@ module VagrantPlugins
       LOOK_SECONDS = 20
       # After the first signal the program undoes what it did.
       UNDO_SECONDS = 60
+      # What it said is there when it has ended, unless somebody it started holds the pipe.
+      DRAIN_SECONDS = 2
 
       module_function
 
@@ -40,10 +42,15 @@ module VagrantPlugins
         # A group of its own: a Ctrl-C at the terminal reaches it once, from us, after Vagrant has noticed.
         pid = Process.spawn(COMMAND, *words, in: File::NULL, out: out_writer, err: err_writer, pgroup: true)
         [out_writer, err_writer].each(&:close)
-        output = Thread.new { out_reader.read }
-        errors = Thread.new { err_reader.each_line.map { |line| line.chomp.tap { |text| progress&.call(text) } } }
+        said = +""
+        lines = []
+        readers = [
+          Thread.new { out_reader.each_line { |line| said << line } },
+          Thread.new { err_reader.each_line(chomp: true) { |line| lines << line.tap { progress&.call(line) } } },
+        ]
         status = wait(Process.detach(pid), pid, interrupted, limit)
-        [output.value, errors.value, status]
+        readers.each { |reader| reader.join(DRAIN_SECONDS) || reader.kill }
+        [said, lines, status]
       rescue Errno::ENOENT
         raise Errors::ProgramMissing, command: COMMAND
       ensure
@@ -58,7 +65,7 @@ module VagrantPlugins
             deadline = now + UNDO_SECONDS
             interrupted = -> { false }
           elsif deadline && now > deadline
-            signal("KILL", pid)
+            signal("KILL", -pid)
           end
         end
         thread.value

@@ -39,7 +39,7 @@ module VagrantPlugins
             return
           end
           env[:ui].info(I18n.t("vagrant_blockhost.undoing"))
-          Program.run("destroy", @name)
+          Program.run("destroy", @name, limit: Destroy::PATIENCE_SECONDS)
           env[:machine].id = nil
         rescue Errors::Base => e
           # The id stays: `vagrant destroy` can finish this.

@@ -9,10 +9,13 @@ module VagrantPlugins
       # A machine without a box starts from the provisioner's template, which is built once per host.
       class EnsureTemplate < Base
         LOCK = "blockhost-template"
+        # A build in emulation on a slow line ends within this.
+        PATIENCE_SECONDS = 3600
+        PAUSE_SECONDS = 0.5
 
         def call(env)
           if needed?(env)
-            env[:machine].env.lock(LOCK, retry: true) do
+            in_turn(env) do
               next unless needed?(env)
 
               say(env, "building_template")
@@ -23,6 +26,18 @@ module VagrantPlugins
         end
 
         private
+
+        # Waits while another Vagrant builds it, for which Vagrant's own lock neither has an end nor knows a Ctrl-C.
+        def in_turn(env, &block)
+          tries ||= 0
+          env[:machine].env.lock(LOCK, &block)
+        rescue Vagrant::Errors::EnvironmentLockedError
+          raise Vagrant::Errors::VagrantInterrupt if env[:interrupted]
+          raise Errors::TemplateBusy, minutes: PATIENCE_SECONDS / 60 if (tries += 1) * PAUSE_SECONDS > PATIENCE_SECONDS
+
+          sleep(PAUSE_SECONDS)
+          retry
+        end
 
         def needed?(env)
           Recipe.new(env[:machine]).template? && env[:machine].provider_config.template.nil? &&
