@@ -9,6 +9,7 @@ import { type SeedContent, writeSeed } from '../../src/image/seed.ts';
 import { AgentClient } from '../../src/qmp/agent/client.ts';
 import { guestExec } from '../../src/qmp/agent/exec.ts';
 import { GiB } from '../../src/types.ts';
+import { removeTree } from './temporary.ts';
 
 /** Generous: an emulated guest on a busy machine. Nobody waits that long unless something is broken. */
 const PATIENCE_MS = 300_000;
@@ -101,7 +102,7 @@ export class DebianGuest {
       this.#child.kill('SIGKILL');
       await new Promise((resolve) => this.#child.once('exit', resolve));
     }
-    fs.rmSync(this.#folder, { recursive: true, force: true });
+    removeTree(this.#folder);
   }
 
   async #try(script: string): Promise<string> {

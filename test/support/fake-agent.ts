@@ -3,6 +3,7 @@ import * as net from 'node:net';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { FakeRefusal, NO_REPLY } from './fake-qmp.ts';
+import { removeTree } from './temporary.ts';
 
 /** The line of one client; whoever holds it speaks with the agent's voice. */
 export interface FakeAgentLine {
@@ -75,7 +76,7 @@ export class FakeAgent {
   async stop(): Promise<void> {
     for (const socket of this.#sockets) socket.destroy();
     await new Promise((resolve) => this.#server.close(resolve));
-    fs.rmSync(this.#directory, { recursive: true, force: true });
+    removeTree(this.#directory);
   }
 
   #accept(socket: net.Socket): void {

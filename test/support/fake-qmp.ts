@@ -2,6 +2,7 @@ import * as fs from 'node:fs';
 import * as net from 'node:net';
 import * as os from 'node:os';
 import * as path from 'node:path';
+import { removeTree } from './temporary.ts';
 
 /** One command as the fake received it. */
 export interface FakeCall {
@@ -103,7 +104,7 @@ export class FakeQmpServer {
   async stop(): Promise<void> {
     for (const connection of this.#connections) connection.hangUp();
     await new Promise((resolve) => this.#server.close(resolve));
-    if (this.#directory !== undefined) fs.rmSync(this.#directory, { recursive: true, force: true });
+    if (this.#directory !== undefined) removeTree(this.#directory);
   }
 
   #accept(socket: net.Socket): void {

@@ -10,6 +10,7 @@ import { parseVmName } from '../../src/types.ts';
 import type { Host, RootContext } from '../../src/vm/host.ts';
 import { killAll } from './kill-all.ts';
 import { type Finished, type ProgramOptions, programFile, Running } from './program.ts';
+import { removeTree } from './temporary.ts';
 import { tinyGuest } from './tiny-guest/build.ts';
 
 /** Whoever calls back at the end: a test's context, or node:test itself outside of hooks and tests. */
@@ -44,7 +45,7 @@ export class Sandbox {
     fs.chmodSync(base, 0o711);
     scope.after(async () => {
       await killAll(base);
-      fs.rmSync(base, { recursive: true, force: true });
+      removeTree(base);
     });
     const state = path.join(base, 's');
     return new Sandbox(base, state, image, await configure(base, state, settings));

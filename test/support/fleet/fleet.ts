@@ -9,6 +9,7 @@ import { writeIncarnation } from '../../../src/store/incarnation.ts';
 import { writeVmConfig } from '../../../src/store/vm-config.ts';
 import { parseVmName } from '../../../src/types.ts';
 import { projectRoot } from '../program.ts';
+import { removeTree } from '../temporary.ts';
 import { configOf } from './config.ts';
 
 export interface StubVm {
@@ -96,7 +97,6 @@ export class Fleet {
       stub.kill('SIGKILL');
       if (stub.exitCode === null && stub.signalCode === null) await ended;
     }
-    for (const directory of this.#directories)
-      fs.rmSync(directory, { recursive: true, force: true });
+    for (const directory of this.#directories) removeTree(directory);
   }
 }

@@ -6,6 +6,7 @@ import { poll } from '../../../src/host/time.ts';
 import { killAll } from '../kill-all.ts';
 import { processesAbout } from '../leftovers.ts';
 import { type Finished, type ProgramOptions, projectRoot, Running } from '../program.ts';
+import { removeTree } from '../temporary.ts';
 
 interface Scope {
   after(hook: () => Promise<void>): void;
@@ -22,7 +23,7 @@ export function pluginPackages(): Promise<{ gem: string; deb: string }> {
 async function build(): Promise<{ gem: string; deb: string }> {
   const out = fs.mkdtempSync(path.join(os.tmpdir(), 'vp-'));
   fs.chmodSync(out, 0o755);
-  process.on('exit', () => fs.rmSync(out, { recursive: true, force: true }));
+  process.on('exit', () => removeTree(out));
   const { stdout } = await run(path.join(projectRoot(), 'scripts/build-vagrant'), [out]);
   const [gem = '', deb = ''] = stdout.split('\n');
   return { gem, deb };
@@ -59,7 +60,7 @@ export class VagrantWorld {
     fs.chmodSync(base, 0o711);
     scope.after(async () => {
       await killAll(base);
-      fs.rmSync(base, { recursive: true, force: true });
+      removeTree(base);
     });
     if (uid !== undefined) fs.chownSync(base, uid, uid);
     const world = new VagrantWorld(base, uid);
