@@ -1,22 +1,24 @@
 """The operations of the store, each whole or not at all, also when its process is killed in between."""
 
-import ipaddress
 from datetime import datetime, timezone
 
 from database import Database
-from errors import BadInput, HelperError, NotFound
+from errors import BadInput, NotFound
+from moments import days_until, later_of
+from allocation import Numbers
 
 
 class Records:
     def __init__(self, config_dir: str):
         self._db = Database(config_dir)
+        self._numbers = Numbers(self._db)
 
     def operations(self) -> dict:
         return {
             "settings": self.settings,
             "get": self.get,
             "list": self.all,
-            "preview": self.preview,
+            "preview": self._numbers.preview,
             "allocate": self.allocate,
             "release": self.release,
             "reserved": self.reserved,
@@ -50,17 +52,6 @@ class Records:
         with self._locked() as database:
             return database
 
-    def preview(self, pool: bool, avoid: list[str]) -> dict:
-        database, api = self._db.read(), self._db.api
-        prefix = ".".join(api.ip_pool["network"].split(".")[:3])
-        taken = {*database["allocated_ips"], *avoid, api.ip_pool.get("gateway")}
-        hosts = range(api.ip_pool["start"], api.ip_pool["end"] + 1)
-        free = (f"{prefix}.{host}" for host in hosts if f"{prefix}.{host}" not in taken)
-        ip = next(free, None) if pool else ""
-        if ip is None:
-            raise self._exhausted()
-        return {"vmid": max(database["next_vmid"], self._db.ledger.load().next_vmid), "ip": ip, "ipv6": ""}
-
     def allocate(self, name: str, pool: bool, avoid: list[str]) -> dict:
         with self._locked() as database:
             ledger = self._db.ledger
@@ -71,30 +62,26 @@ class Records:
                 if ledger.vms[name]["state"] == "reserved":
                     self._release(name)
                 ledger.vms.pop(name, None)
-            ledger.pending = {
-                "ip": list(database["allocated_ips"]),
-                "ipv6": list(database["allocated_ipv6"]),
-            }
-            ledger.save()
+            self._note_pending(database)
             if record is not None:
                 # Frees its addresses once more, whoever has them by now: reconciling puts that right.
                 self._db.change("delete_vm", name)
                 database = self._db.reconcile()
-                ledger.pending = {
-                    "ip": list(database["allocated_ips"]),
-                    "ipv6": list(database["allocated_ipv6"]),
-                }
-                ledger.save()
-            vmid = self._vmid(database)
-            ip = self._address("ip", "allocate_ip", {*avoid, self._gateway()}) if pool else ""
-            ipv6 = self._ipv6() if pool else ""
-            ledger.vms[name] = {"state": "reserved", "vmid": vmid, "ip": ip, "ipv6": ipv6, "record": None}
-            ledger.give("ip", ip)
-            ledger.give("ipv6", ipv6)
-            ledger.next_vmid = vmid + 1
+                self._note_pending(database)
+            taken = self._numbers.take(database, pool, avoid)
+            ledger.vms[name] = {"state": "reserved", **taken, "record": None}
+            ledger.give("ip", taken["ip"])
+            ledger.give("ipv6", taken["ipv6"])
+            ledger.next_vmid = taken["vmid"] + 1
             ledger.pending = None
             ledger.save()
-            return {"vmid": vmid, "ip": ip, "ipv6": ipv6}
+            return taken
+
+    def _note_pending(self, database: dict) -> None:
+        """What is taken from here on, and nobody owns in the end, is freed by the next turn."""
+        ledger = self._db.ledger
+        ledger.pending = {"ip": list(database["allocated_ips"]), "ipv6": list(database["allocated_ipv6"])}
+        ledger.save()
 
     def reserved(self) -> list[str]:
         with self._locked():
@@ -204,47 +191,6 @@ class Records:
         self._db.ledger.save()
         self._db.reconcile()
 
-    def _vmid(self, database: dict) -> int:
-        least = max(database["next_vmid"], self._db.ledger.next_vmid)
-        if not self._db.api.vmid_range:
-            return max(least, 100)
-        while True:
-            vmid = self._db.call("allocate_vmid")
-            if vmid >= least:
-                return vmid
-
-    def _gateway(self) -> str | None:
-        return self._db.api.ip_pool.get("gateway")
-
-    def _address(self, kind: str, method: str, avoid: set) -> str:
-        """
-        The lowest free one. Those it passes over stay taken: they are somebody's, just not a VM's. When it
-        fails, the next turn frees what it took, by what was noted as pending.
-        """
-        while True:
-            address = self._db.call(method)
-            if address is None:
-                raise self._exhausted()
-            if address not in self._db.ledger.owned(kind) and address not in avoid:
-                return address
-
-    def _ipv6(self) -> str:
-        prefix = self._db.api.ipv6_prefix
-        if not prefix:
-            return ""
-        network = ipaddress.IPv6Network(prefix, strict=False)
-        address = self._address("ipv6", "allocate_ipv6", {str(network[1])})
-        if ipaddress.IPv6Address(address) in network:
-            return address
-        raise HelperError(f"no free IPv6 address in {prefix}: destroy a VM")
-
-    def _exhausted(self) -> HelperError:
-        pool = self._db.api.ip_pool
-        return HelperError(
-            f"no free address in {pool['network']} from .{pool['start']} to .{pool['end']}:"
-            " destroy a VM, or widen ip_pool in db.yaml"
-        )
-
 
 class Turn:
     """Our commands take turns, and each begins with a database that is whole."""
@@ -272,21 +218,3 @@ def agrees(record: dict | None, entry: dict) -> bool:
     if record is None:
         return False
     return (record.get("vmid"), record.get("status")) == (entry["vmid"], entry["state"])
-
-
-def days_until(moment: str) -> int:
-    left = parse(moment) - datetime.now(timezone.utc)
-    return round(left.total_seconds() / 86400)
-
-
-def later_of(current: str, wanted: str | None) -> datetime | None:
-    """A paid expiry is never shortened; None leaves it alone."""
-    if wanted is None or parse(wanted) <= parse(current):
-        return None
-    return parse(wanted)
-
-
-def parse(moment: str) -> datetime:
-    """A moment without an offset, as a careless writer leaves it, is taken as UTC."""
-    read = datetime.fromisoformat(moment.replace("Z", "+00:00"))
-    return read if read.tzinfo is not None else read.replace(tzinfo=timezone.utc)

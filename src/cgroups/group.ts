@@ -14,7 +14,6 @@ export type CgroupFile =
   | 'memory.stat'
   | 'memory.pressure'
   | 'io.stat'
-  | 'io.max'
   | 'io.pressure'
   | 'pids.current';
 

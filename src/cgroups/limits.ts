@@ -19,34 +19,3 @@ export function parseCpuMax(text: string): number | undefined {
   const [quota, period] = text.trim().split(' ');
   return quota === 'max' ? undefined : Number(quota) / Number(period);
 }
-
-/** Per second; undefined is no limit. */
-export interface IoMax {
-  rbps?: number | undefined;
-  wbps?: number | undefined;
-  riops?: number | undefined;
-  wiops?: number | undefined;
-}
-
-/** Keyed by the device's numbers, `8:0`. */
-export function readIoMax(group: Cgroup): Map<string, IoMax> | undefined {
-  const text = group.read('io.max');
-  return text === undefined ? undefined : parseIoMax(text);
-}
-
-/** io.max, a line per device: `8:0 rbps=max wbps=1000 riops=max wiops=max`. */
-export function parseIoMax(text: string): Map<string, IoMax> {
-  const devices = new Map<string, IoMax>();
-  for (const line of text.split('\n')) {
-    const [device = '', ...pairs] = line.trim().split(' ');
-    if (device === '') continue;
-    const limits: IoMax = {};
-    for (const pair of pairs) {
-      const [key = '', value = ''] = pair.split('=');
-      if (/^[rw](bps|iops)$/.test(key) && /^\d+$/.test(value))
-        limits[key as keyof IoMax] = Number(value);
-    }
-    devices.set(device, limits);
-  }
-  return devices;
-}

@@ -14,7 +14,7 @@ export interface BalloonStats {
   diskCacheBytes: number | undefined;
 }
 
-const PROPERTY = { stats: 'guest-stats', interval: 'guest-stats-polling-interval' } as const;
+const PROPERTY = 'guest-stats';
 
 /** 2^64-1, the balloon's "not reported"; nothing near it is a number of bytes either. */
 const ABSENT = 2 ** 63;
@@ -36,7 +36,7 @@ export async function readBalloonStats(
   path: string,
   options: CallOptions = {},
 ): Promise<BalloonStats> {
-  const reply = await qmp.execute('qom-get', { path, property: PROPERTY.stats }, options);
+  const reply = await qmp.execute('qom-get', { path, property: PROPERTY }, options);
   const imported = importShape(guestStats, reply);
   if ('mismatch' in imported)
     throw new QmpProtocolError(
@@ -51,16 +51,6 @@ export async function readBalloonStats(
     availableBytes: present(stats['stat-available-memory']),
     diskCacheBytes: present(stats['stat-disk-caches']),
   };
-}
-
-/** Has QEMU ask the guest every so many seconds; 0 turns it off. */
-export async function pollBalloonStats(
-  qmp: QmpClient,
-  path: string,
-  seconds: number,
-  options: CallOptions = {},
-): Promise<void> {
-  await qmp.execute('qom-set', { path, property: PROPERTY.interval, value: seconds }, options);
 }
 
 function present(bytes: number | undefined): number | undefined {

@@ -2,14 +2,11 @@ import type { VmFiles } from '../host/paths.ts';
 import { CONSOLE_LOG_BYTES, CONSOLE_LOGGER } from './console-log.ts';
 import { QEMU_LOG_BYTES } from './qemu-log.ts';
 
-/** The descriptor of `QemuLog.reading` in the command that the prefix begins; 3 is the tap's. */
-export const QEMU_LOG_FD = 4;
-
 /**
  * Leaves the loggers behind as children and executes the rest of argv in its own place. One reads the console
- * from what was stdin; the other keeps the beginning of what QEMU itself says, and when it has enough QEMU writes
- * to a closed pipe, which it ignores. They hold nothing else of what the command is given: not a tap's
- * descriptor, not each other's pipes. Sockets that QEMU makes are open to their group (umask).
+ * from what was stdin; the other keeps the beginning of what QEMU itself says, from descriptor 4 (3 is the tap's), and
+ * when it has enough QEMU writes to a closed pipe, which it ignores. They hold nothing else of what the command is
+ * given: not a tap's descriptor, not each other's pipes. Sockets that QEMU makes are open to their group (umask).
  */
 const BESIDE = `
 umask 007

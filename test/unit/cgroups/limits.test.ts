@@ -3,24 +3,12 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { deviceByNumber } from '../../../src/cgroups/backing-device.ts';
-import { parseCpuMax, parseIoMax } from '../../../src/cgroups/limits.ts';
+import { parseCpuMax } from '../../../src/cgroups/limits.ts';
 import { temporaryDirectory } from '../../support/temporary.ts';
 
 test('cpu.max in CPUs', () => {
   assert.equal(parseCpuMax('max 100000\n'), undefined);
   assert.equal(parseCpuMax('150000 100000\n'), 1.5);
-});
-
-test('io.max by device', () => {
-  const found = parseIoMax('8:0 rbps=max wbps=1000 riops=max wiops=50\n253:1 riops=7\n');
-  assert.deepEqual(
-    [...found],
-    [
-      ['8:0', { wbps: 1000, wiops: 50 }],
-      ['253:1', { riops: 7 }],
-    ],
-  );
-  assert.equal(parseIoMax('').size, 0);
 });
 
 /** A /sys with a disk and what lies on it, each by its number: path below `devices`, marks inside it. */

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parse } from 'yaml';
 import { InputError } from '../../../src/errors.ts';
-import { firstHostOf } from '../../../src/image/ipv6.ts';
 import { renderNetworkConfig } from '../../../src/image/network-config.ts';
 
 const mac = '52:54:00:AB:cd:01';
@@ -58,13 +57,4 @@ test('anything that is not an address is refused', () => {
     { mac, ipv4: good, nameservers: ['resolver'] },
   ];
   for (const spec of bad) assert.throws(() => renderNetworkConfig(spec), InputError);
-});
-
-test('the first address of an IPv6 prefix is its network plus one', () => {
-  assert.equal(firstHostOf('fd00:1::/64'), 'fd00:1::1');
-  assert.equal(firstHostOf('2001:db8:0:42:ffff::9/60'), '2001:db8:0:40::1');
-  assert.equal(firstHostOf('2001:db8::ff00/120'), '2001:db8::ff01');
-  assert.equal(firstHostOf('::ffff:10.0.0.7/120'), '::ffff:a00:1');
-  for (const bad of ['', 'fd00::', 'fd00::/129', '10.0.0.0/8', 'fe80::1%eth0/64'])
-    assert.throws(() => firstHostOf(bad), InputError, bad);
 });
