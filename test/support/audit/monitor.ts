@@ -3,7 +3,8 @@ import { messageOf } from '../../../src/errors.ts';
 import { LineSocket } from '../tiny-guest/line-socket.ts';
 import type { Vm, World } from './world.ts';
 
-const SOON_MS = 5000;
+/** Many QEMUs emulate at once meanwhile. */
+const SOON_MS = 30_000;
 
 /** What QEMU itself says, asked without the product's client: whose it is, whether it runs, what limits it has. */
 export async function auditMonitor(world: World, { name, config, qemus }: Vm): Promise<string[]> {

@@ -18,6 +18,8 @@ import { blankImage, type Scenario, type State, VM } from './scenarios.ts';
 const name = parseVmName(VM);
 /** Beyond what the template covers: only the VM's own disk can have it. */
 const MARK = ['0x5a', '512M', '64k'];
+/** Many QEMUs emulate at once meanwhile: what is unknown after this time is wrong. */
+const PATIENCE_MS = 30_000;
 /** What a verb says that finds its work done, by the command with the fault. */
 const ALREADY =
   /exists already|has no snapshot|is not suspended|has a snapshot|not exist|no record|is running/;
@@ -130,7 +132,7 @@ export class Bench {
 
   async #state(): Promise<State> {
     if (!fs.existsSync(this.sandbox.files(VM).directory)) return 'absent';
-    const { state } = await observe(this.sandbox.host(), name);
+    const { state } = await observe(this.sandbox.host(), name, PATIENCE_MS);
     return state === 'stopped' ? 'off' : (state as State);
   }
 
