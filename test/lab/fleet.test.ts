@@ -68,7 +68,9 @@ test('an orderly reboot: guests are powered off before their scopes go, and are 
     assert.equal(await status(name), 'active');
   }
   await assertLimited('web1');
-  assert.match(await host.sh("blockhost-vm-guest-exec web1 'cat /data/last-act'"), /\d{4}/);
+  // The agent is there before the guest's disk is.
+  const lastAct = 'until grep -q " /data " /proc/mounts; do sleep 1; done; cat /data/last-act';
+  assert.match(await host.sh(`blockhost-vm-guest-exec web1 '${lastAct}'`), /\d{4}/);
   // Each start was seen to its end.
   assert.equal((await host.sh('ls /var/lib/blockhost/qemu/journal')).trim(), '');
 });
