@@ -1,35 +1,76 @@
 import assert from 'node:assert/strict';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
 import { after, before, test } from 'node:test';
 import { poll } from '../../src/host/time.ts';
+import {
+  complaintsOf,
+  fieldsOf,
+  type SetupOrder,
+  type SetupSeen,
+  setupCommand,
+} from '../support/blockhost/setup.ts';
 import { BlockhostHost } from './host/blockhost-host.ts';
+import { PROJECT } from './host/install-program.ts';
 
-// Set up by the wizard's steps; then an engine whose work is interrupted in the middle.
+// Set up by the wizard; then an engine whose work is interrupted in the middle.
 
 const blockhost = await BlockhostHost.boot({ after }, ['0.1.0']);
 const host = blockhost.lab;
-const sh = (script: string): Promise<string> => host.sh(script);
+const sh = (script: string, options?: { timeoutMs: number }): Promise<string> =>
+  host.sh(script, options);
+/** Where the installer keeps how far it is. */
+const STATE = '/var/lib/blockhost/setup-state.json';
 
 before(async () => {
   await sh('dpkg -i /lab/share/0.1.0.deb');
 });
 
-test('the wizard’s steps leave storage, db.yaml and network as others expect them, also when repeated', async () => {
-  const out = await sh(`mkdir -p /srv/disks && PYTHONPATH=/opt/blockhost python3 - <<'END'
-import json
-from blockhost.provisioner_qemu import finalize
-config = {"provisioner": {"storage_path": "/srv/disks", "gc_grace_days": "3", "unknown": 1}}
-steps = {step[0]: step[2] for step in finalize.steps()}
-print(json.dumps([steps[name](config) for name in ("storage", "network", "db_config") * 2]))
-print(json.dumps(config["provisioner"]))
-END`);
-  const [results = '', settings = ''] = out.split('\n');
-  assert.deepEqual(JSON.parse(results), Array(6).fill([true, null]));
-  assert.equal(JSON.parse(settings).bridge, 'br0');
-  assert.equal(await sh('stat -c "%U:%G %a" /etc/blockhost/db.yaml'), 'root:blockhost 640');
-  assert.match(await sh('cat /etc/blockhost/db.yaml'), /^bridge: br0$/m);
-  assert.match(await sh('cat /etc/blockhost/db.yaml'), /network: 192\.0\.2\.0\/24/);
-  assert.equal(await sh('findmnt -no FSROOT /var/lib/blockhost-qemu'), '/srv/disks');
-  assert.equal(await sh('ls /srv/disks'), 'templates\nvms');
+test('the wizard’s page shows what this host has, refuses what is wrong, and leads on', async () => {
+  await sh('mkdir -p /srv/disks');
+  const seen = await setup({
+    refused: [
+      { bridge: 'uplink0', storage_path: '/etc/disks' },
+      { ip_network: '203.0.113.0/24', ip_start: '300', gc_grace_days: 'never' },
+    ],
+    form: { storage_path: '/srv/disks', gc_grace_days: '3', unknown: '1' },
+  });
+  assert.equal(seen.stranger.location, '/login');
+  const { bridge, ip_network, gateway, storage_path } = fieldsOf(seen.page);
+  assert.deepEqual([bridge, ip_network, gateway], ['br0', '192.0.2.0/24', '192.0.2.1']);
+  assert.equal(storage_path, '/var/lib/blockhost-qemu');
+  for (const fact of ['none \\(emulation\\)', '1', '[\\d.]+ GB', '\\d+ GB'])
+    assert.match(seen.page.text, new RegExp(`<dd>${fact}</dd>`));
+  assert.deepEqual(
+    seen.refused.map((answer) => [answer.status, Object.keys(complaintsOf(answer))]),
+    [
+      [400, ['bridge', 'storage_path']],
+      [400, ['ip_start', 'gateway', 'gc_grace_days']],
+    ],
+  );
+  assert.equal(seen.accepted.location, '/wizard/connectivity');
+  assert.match(seen.summary.text, /\/srv\/disks/);
+  // Nobody has brought packages, which only the program knows to be a fault.
+  assert.deepEqual(statusOf(seen), ['completed', 'completed', 'completed', 'failed']);
+  assert.match(seen.steps.template?.error ?? '', /template-packages/);
+  assert.match(seen.progress.at(-1) ?? '', /template-packages/);
+});
+
+test('its steps leave storage, db.yaml and network as others expect them, also when repeated', async () => {
+  const check = async (): Promise<void> => {
+    assert.equal(await sh('stat -c "%U:%G %a" /etc/blockhost/db.yaml'), 'root:blockhost 640');
+    assert.match(await sh('cat /etc/blockhost/db.yaml'), /^bridge: br0$/m);
+    assert.match(await sh('cat /etc/blockhost/db.yaml'), /^gc_grace_days: 3$/m);
+    assert.match(await sh('cat /etc/blockhost/db.yaml'), /network: 192\.0\.2\.0\/24/);
+    assert.equal(await sh('findmnt -no FSROOT /var/lib/blockhost-qemu'), '/srv/disks');
+    assert.equal(await sh('ls /srv/disks'), 'templates\nvms');
+  };
+  await check();
+  await sh(`rm ${STATE}.again 2>/dev/null || :`);
+  const form = { storage_path: '/srv/disks', gc_grace_days: '3' };
+  const again = await setup({ state: `${STATE}.again`, refused: [], form });
+  assert.deepEqual(statusOf(again), ['completed', 'completed', 'completed', 'failed']);
+  await check();
 });
 
 for (const [what, interrupt] of [
@@ -67,10 +108,19 @@ for (const [what, interrupt] of [
   });
 }
 
-test('while the guest boots a restart of the root agent does not hinder create', async () => {
-  const creating = blockhost.create('web1');
+test('setup is tried again, takes the template that is there now, and is completed', async () => {
+  // What the creates above have imported.
+  await sh('cd /srv/disks/templates && ln -s image-* current');
+  const seen = await setup({});
+  assert.deepEqual(statusOf(seen), Array(4).fill('completed'));
+  assert.equal(seen.config.provisioner.bridge, 'br0');
+});
+
+test('while the guest boots, restarts of root agent and sampler, and gc, do not hinder create', async () => {
+  const creating = blockhost.create('web1', []);
   await until('[ -s /var/lib/blockhost-qemu/vms/web1/console.log ]');
-  await sh('systemctl restart blockhost-root-agent');
+  await sh('systemctl restart blockhost-root-agent blockhost-qemu-statd');
+  await sh('systemctl start blockhost-gc.service');
   const { code, stderr } = await creating;
   assert.equal(code, 0, stderr);
   assert.equal((await blockhost.database()).vms.web1?.status, 'active');
@@ -95,6 +145,23 @@ test('purged, the disk that was mounted for it is free again', async () => {
   );
   assert.equal(await sh('ls -A /srv/disks'), '');
 });
+
+/** As the installer runs it: root, in its own folder. Its stand-in lies in the project. */
+async function setup(order: Partial<SetupOrder>): Promise<SetupSeen> {
+  const input = JSON.stringify({ state: STATE, ...order });
+  fs.writeFileSync(path.join(host.share, 'order.json'), input);
+  const command = setupCommand(PROJECT).join(' ');
+  return JSON.parse(
+    await sh(
+      `mkdir -p /opt/blockhost && cd /opt/blockhost && PYTHONPATH=/opt/blockhost ${command} </lab/share/order.json`,
+      { timeoutMs: 300_000 },
+    ),
+  );
+}
+
+function statusOf({ steps }: SetupSeen): (string | undefined)[] {
+  return ['storage', 'network', 'db_config', 'template'].map((name) => steps[name]?.status);
+}
 
 async function until(condition: string, deadlineMs = 120_000): Promise<void> {
   const probe = async (): Promise<true | undefined> =>

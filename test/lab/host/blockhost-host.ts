@@ -35,12 +35,15 @@ export class BlockhostHost {
     return this.lab.exec(asEngine(argv), { timeoutMs: 300_000 });
   }
 
-  create(name: string): Promise<ExecResult> {
+  /** From the tiny guest, or whatever other options of `create` say. */
+  create(
+    name: string,
+    source = ['--image', this.lab.env.BLOCKHOST_TINY_GUEST ?? ''],
+  ): Promise<ExecResult> {
     const wallet = `0x${'aB'.repeat(20)}`;
-    const image = this.lab.env.BLOCKHOST_TINY_GUEST ?? '';
     return this.engine(
       ...['blockhost-vm-create', name, '--owner-wallet', wallet, '--expiry-days', '30'],
-      ...['--image', image, '--memory', '128', '--disk', '1', '--apply'],
+      ...[...source, '--memory', '128', '--disk', '1', '--apply'],
     );
   }
 

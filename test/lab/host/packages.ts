@@ -5,6 +5,8 @@ export const PACKAGES = [
   ...['nftables', 'ca-certificates', 'openssh-client', 'python3', 'python3-yaml', 'busybox-static'],
   // What the program needs.
   ...['qemu-system-x86', 'qemu-utils', 'genisoimage', 'fdisk', 'jq'],
+  // What the setup wizard and the admin panel are made with.
+  'python3-flask',
   // What tests look with.
   ...['ethtool', 'iperf3', 'socat', 'tcpdump', 'strace'],
 ];

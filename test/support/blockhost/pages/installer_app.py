@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from flask import Flask, redirect, render_template_string, session
+from flask import Flask, jsonify, redirect, render_template_string, request, session
 
 from blockhost.provisioner_qemu import wizard
 
@@ -14,7 +14,7 @@ STEPS = [
 ]
 
 
-def create_app():
+def create_app(finalization=None):
     app = Flask(__name__, template_folder=str(HERE / "installer"))
     app.secret_key = "test"
     app.register_blueprint(wizard.blueprint)
@@ -55,5 +55,12 @@ def create_app():
             provisioner_summary=wizard.get_summary_data(dict(session)),
             template=wizard.get_summary_template(),
         )
+
+    @app.route("/finalize", methods=["GET", "POST"])
+    def finalize():
+        if request.method == "POST":
+            kept = {"provisioner": session["qemu"]} if "qemu" in session else {}
+            finalization.begin(kept)
+        return jsonify(going_on=finalization.going_on())
 
     return app
