@@ -10,6 +10,7 @@ import { parseVmName } from '../../../src/types.ts';
 import {
   blockhostFiles,
   blockhostStore,
+  helperCommand,
   readDatabase,
   writeDatabase,
 } from '../../support/blockhost/host.ts';
@@ -206,6 +207,19 @@ test('a helper that cannot work says why, and one that died is started again', a
   const client = new HelperClient({ file: '/bin/sh', args: ['-c', script] });
   t.after(() => client.close());
   await assert.rejects(new BlockhostStore(client).list(), /exit code 3/);
+  assert.deepEqual(await new BlockhostStore(client).list(), []);
+});
+
+test('one helper serves all that a verb asks', async (t) => {
+  const files = blockhostFiles(t);
+  const { file, args } = helperCommand(files);
+  const noted = `echo started >>${files.etc}/starts; exec "$@"`;
+  const client = new HelperClient({ file: '/bin/sh', args: ['-c', noted, 'sh', file, ...args] });
+  t.after(() => client.close());
+  const store = new BlockhostStore(client);
+  await create(store, 'a');
+  await Promise.all([store.list(), store.get(parseVmName('a'))]);
+  assert.equal(fs.readFileSync(`${files.etc}/starts`, 'utf8'), 'started\n');
 });
 
 function fresh(t: TestContext) {
