@@ -128,6 +128,7 @@ export const COMMANDS = [
     'gc',
     'resume',
     'inspect',
+    'explain',
     'pause',
     'configure',
     'snapshot',

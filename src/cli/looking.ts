@@ -13,6 +13,7 @@ export const LOOKING: Record<string, () => Promise<{ verb: LookingVerb }>> = {
   inspect: () => import('./verbs/inspect.ts'),
   metrics: () => import('./verbs/metrics.ts'),
   history: () => import('./verbs/history.ts'),
+  explain: () => import('./verbs/explain.ts'),
   statd: () => import('./verbs/statd.ts'),
   completion: () => import('./verbs/completion.ts'),
 };

@@ -19,6 +19,9 @@ export const VERBS: Record<string, Entry> = {
   inspect: {
     summary: 'describe VMs as JSON, for programs',
   },
+  explain: {
+    summary: 'tell what happened to a VM, and why it is off or paused',
+  },
   metrics: { summary: 'print what a VM uses, as JSON' },
   history: {
     summary: 'print what a VM used in the recent past',

@@ -54,6 +54,7 @@ export class Paths {
       directory,
       config: path.join(directory, 'vm.json'),
       process: path.join(directory, 'run.json'),
+      ended: path.join(directory, 'ended.json'),
       disk: path.join(directory, 'disk.qcow2'),
       seed: path.join(directory, 'seed.iso'),
       backups: path.join(directory, 'backups.json'),
@@ -117,6 +118,14 @@ export class Paths {
   history(name: VmName): string {
     return path.join(this.statd, '.history', name);
   }
+  /**
+   * What happened to the VM lately, as the resident sampler saw it; and what consoles and QEMU said then, which is no
+   * more for everybody than their logs. The second is a name that no VM can have.
+   */
+  events(name: VmName): { events: string; lines: string } {
+    const directory = path.join(this.statd, '.events');
+    return { events: path.join(directory, name), lines: path.join(directory, `.${name}.lines`) };
+  }
   /** What was found out about KVM during this boot. */
   get accelProbe(): string {
     return path.join(this.run, '.accel.json');
@@ -134,6 +143,7 @@ export type VmFiles = Record<
   | 'directory'
   | 'config'
   | 'process'
+  | 'ended'
   | 'disk'
   | 'seed'
   | 'backups'

@@ -57,6 +57,13 @@ export function identify(pid: number): ProcessIdentity | undefined {
   return { pid, startTime: stat.startTime, bootId: bootId() };
 }
 
+/** This process as others see it. */
+export function selfIdentity(): ProcessIdentity {
+  const self = identify(process.pid);
+  if (self === undefined) throw new Error('/proc does not show this process');
+  return self;
+}
+
 /** Whether exactly this process is still running. A zombie has ended: it holds no file, socket or memory. */
 export function isRunning(process: ProcessIdentity): boolean {
   if (process.bootId !== bootId()) return false;

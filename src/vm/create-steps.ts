@@ -43,7 +43,7 @@ export const CREATE_STEPS: readonly Step<CreateContext>[] = [
       await host.root.start({ name: spec.name });
     },
     async undo({ host, spec }) {
-      await endVm(host, spec.name, 0);
+      await endVm(host, spec.name, 'destroy', 0);
     },
   },
   {

@@ -32,7 +32,7 @@ export async function destroyVm(host: Host, name: VmName): Promise<boolean> {
  * record last. Nothing is removed while a QEMU of this VM may live.
  */
 export async function finishDestroy(host: Host, name: VmName): Promise<void> {
-  await endVm(host, name, QUIT_GRACE_MS);
+  await endVm(host, name, 'destroy', QUIT_GRACE_MS);
   const vmid = (await host.store.get(name))?.vmid;
   await host.root.remove({ name, ...(vmid === undefined ? {} : { vmid }) });
   fs.rmSync(host.paths.metricsSample(name), { force: true });

@@ -5,14 +5,19 @@ import { withQmp } from '../qmp/with-qmp.ts';
 import { findQemuProcesses, runningIncarnation } from '../store/incarnation.ts';
 import type { Ended } from './root-side.ts';
 
-/** Ends every QEMU of this VM, noted or not. `gone` means that they are proved gone. */
+/**
+ * Ends every QEMU of this VM, noted or not. `gone` means that they are proved gone.
+ * @param before called when there is something to end.
+ */
 export async function endQemu(
   files: VmFiles,
   how: 'quit' | 'kill',
   waitMs: number,
+  before?: () => void,
 ): Promise<Ended> {
   const processes = processesOf(files);
   if (processes.length === 0) return { ran: false, gone: true };
+  before?.();
   if (how === 'quit') await askToQuit(files, waitMs);
   else for (const { pid } of processes.filter(isRunning)) kill(pid);
   return { ran: true, gone: await gone(processes, waitMs) };

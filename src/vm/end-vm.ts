@@ -1,4 +1,5 @@
 import { ProvisionerError } from '../errors.ts';
+import type { Ender } from '../store/last-run.ts';
 import type { VmName } from '../types.ts';
 import type { Host } from './host.ts';
 
@@ -9,12 +10,13 @@ const KILL_DEADLINE_MS = 10_000;
 
 /**
  * Ends a VM's QEMU and takes away what its run left, and returns only when both are done.
+ * @param by for whom: kept with how the run ended.
  * @param graceMs for QEMU to end by itself after `quit`, flushing its caches; 0 kills at once.
  * @throws ProvisionerError when it survives SIGKILL; nothing of the VM may be removed then.
  */
-export async function endVm(host: Host, name: VmName, graceMs: number): Promise<Rung> {
+export async function endVm(host: Host, name: VmName, by: Ender, graceMs: number): Promise<Rung> {
   const vmid = (await host.store.get(name))?.vmid;
-  const request = { name, ...(vmid === undefined ? {} : { vmid }) };
+  const request = { name, by, ...(vmid === undefined ? {} : { vmid }) };
   let quit = { ran: false, gone: false };
   if (graceMs > 0) {
     quit = await host.root.end({ ...request, how: 'quit', wait_ms: graceMs });

@@ -41,7 +41,7 @@ export async function stopFleet(host: Host, limitMs: number): Promise<FleetResul
     .map(({ name }) => name)
     .filter((name) => processesOf(host.paths.vm(name)).length > 0);
   return await inTurns(host, names, STOPS_AT_ONCE, async (name) => {
-    await stopVm(host, name, limitMs);
+    await stopVm(host, name, limitMs, 'stop-all');
   });
 }
 

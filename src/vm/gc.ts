@@ -5,7 +5,7 @@ import { destroyVm } from './destroy.ts';
 import { dueFor } from './gc-due.ts';
 import type { Host } from './host.ts';
 import { startVm } from './start.ts';
-import { stopVm } from './stop.ts';
+import { STOP_LIMIT_MS, stopVm } from './stop.ts';
 import { sweep } from './sweep.ts';
 import { tidyEnded } from './tidy.ts';
 import { withTransition } from './transition.ts';
@@ -138,7 +138,7 @@ async function act(
  */
 async function powerOff(host: Host, name: VmName): Promise<boolean> {
   try {
-    return (await stopVm(host, name)).rung !== 'absent';
+    return (await stopVm(host, name, STOP_LIMIT_MS, 'suspend')).rung !== 'absent';
   } catch (error) {
     if (error instanceof NotFoundError) return false;
     throw error;

@@ -27,7 +27,7 @@ export async function recover(host: Host, name: VmName): Promise<void> {
   }
   const record = await host.store.get(name);
   const lives = record !== undefined && record.status !== 'destroyed';
-  if (entry.verb === 'start') await endVm(host, name, GRACE_MS);
+  if (entry.verb === 'start') await endVm(host, name, 'start', GRACE_MS);
   else if (entry.verb === 'destroy' || !lives) await finishDestroy(host, name);
   journal.end();
   await settleAbandoned(host, name);

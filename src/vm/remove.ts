@@ -10,6 +10,7 @@ import { readValidated } from '../host/validate.ts';
 import { removeShape } from '../net/shape/shape.ts';
 import { removeTap, tapName } from '../net/tap.ts';
 import { forgetIncarnation } from '../store/incarnation.ts';
+import { noteEnd } from '../store/last-run.ts';
 import { VmConfig } from '../store/vm-config.ts';
 import { endQemu, processesOf } from './end-qemu.ts';
 import type { RootContext } from './host.ts';
@@ -23,10 +24,17 @@ export async function endRun(context: RootContext, request: EndVm): Promise<Ende
   const ended =
     request.how === 'tidy'
       ? { ran: false, gone: processesOf(files).length === 0 }
-      : await endQemu(files, request.how, waitOf(context, request.wait_ms));
-  if (ended.gone) await removeRun(context, request);
+      : await endQemu(files, request.how, waitOf(context, request.wait_ms), () =>
+          noteEnd(files, request.by, true),
+        );
+  if (!ended.gone) return ended;
+  noteEnd(files, request.by, request.how === 'tidy' && ASKS_GUEST.has(request.by));
+  await removeRun(context, request);
   return ended;
 }
+
+/** A guest that powers off because it was asked to has done so before anything is left to be tidied. */
+const ASKS_GUEST: ReadonlySet<EndVm['by']> = new Set(['stop', 'stop-all', 'suspend']);
 
 /** Behind a door nobody waits for long: who wants more asks again. */
 function waitOf({ inHaste }: RootContext, wanted: number): number {
@@ -52,6 +60,7 @@ export async function removeFiles(context: RootContext, request: RemoveVm): Prom
   // The sampler may have said once more that the VM is off. Now that it is gone, nothing is said any more.
   removeWithoutLinks(paths.published(request.name));
   removeWithoutLinks(paths.history(request.name));
+  for (const file of Object.values(paths.events(request.name))) removeWithoutLinks(file);
   // What an earlier removal left when it was interrupted goes with it.
   const trash = fs.existsSync(paths.trash) ? fs.readdirSync(paths.trash) : [];
   const directories = trash.map((name) => path.join(paths.trash, name));

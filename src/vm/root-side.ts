@@ -1,6 +1,7 @@
 import * as z from 'zod/mini';
 import { TemplateManifest } from '../image/template-manifest.ts';
 import type { Publish } from '../image/template-store.ts';
+import { Ender } from '../store/last-run.ts';
 import { Forward, Segment, type VmConfig } from '../store/vm-config.ts';
 import { VmLimits } from '../store/vm-limits.ts';
 import { isVmName, type VmName } from '../types.ts';
@@ -105,6 +106,8 @@ export const EndVm = z.strictObject({
   wait_ms: z.int().check(z.gte(0), z.lte(60_000)),
   /** From the record: names the tap when vm.json is damaged. */
   vmid: z.optional(Vmid),
+  /** For whom; kept with how the run ended. */
+  by: z.optional(Ender),
 });
 export type EndVm = z.infer<typeof EndVm>;
 

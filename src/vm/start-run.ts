@@ -4,6 +4,7 @@ import type { VmFiles } from '../host/paths.ts';
 import { findTemplate } from '../image/template-store.ts';
 import { withQmp } from '../qmp/with-qmp.ts';
 import { runningIncarnation } from '../store/incarnation.ts';
+import { noteEnd } from '../store/last-run.ts';
 import { readVmConfig } from '../store/vm-config.ts';
 import type { VmName } from '../types.ts';
 import { processesOf } from './end-qemu.ts';
@@ -29,13 +30,15 @@ export async function startRun(context: RootContext, { name }: StartVm): Promise
       return going;
     }
     // A start that was interrupted has left it: it is begun anew.
-    const { gone } = await endRun(context, { name, how: 'kill', wait_ms: KILL_MS });
+    const { gone } = await endRun(context, { name, by: 'start', how: 'kill', wait_ms: KILL_MS });
     if (!gone) throw new ProvisionerError(`VM ${name}: a QEMU that never ran does not end`);
   }
   assertNoStranger(name, files);
   const config = await withFreePort(context, files, found);
   const start = await prepareStart(context, name, config);
   assertDisks(start);
+  // What is left of the run before tells how it ended; now it goes.
+  noteEnd(files, 'start', false);
   try {
     await runSteps(START_STEPS, start, context);
   } finally {

@@ -2,6 +2,7 @@ import { monotonicMs } from '../host/time.ts';
 import { AgentClient } from '../qmp/agent/client.ts';
 import { guestShutdown } from '../qmp/agent/shutdown.ts';
 import { QmpClient } from '../qmp/client.ts';
+import type { Ender } from '../store/last-run.ts';
 import { readVmConfig } from '../store/vm-config.ts';
 import type { VmName } from '../types.ts';
 import { gone, processesOf } from './end-qemu.ts';
@@ -28,7 +29,12 @@ const LAST_RUNGS_MS = 5000;
  * Powers a VM off, asking nicely first: ACPI power button, again and by the guest agent, `quit`, SIGKILL. Tells
  * which rung of the ladder was needed.
  */
-export function stopVm(host: Host, name: VmName, limitMs = STOP_LIMIT_MS): Promise<Stopped> {
+export function stopVm(
+  host: Host,
+  name: VmName,
+  limitMs = STOP_LIMIT_MS,
+  by: Ender = 'stop',
+): Promise<Stopped> {
   return withVmLock(host, name, 'stop', async () => {
     await recover(host, name);
     const files = host.paths.vm(name);
@@ -37,7 +43,7 @@ export function stopVm(host: Host, name: VmName, limitMs = STOP_LIMIT_MS): Promi
     const processes = processesOf(files);
     if (processes.length === 0) {
       readVmConfig(name, files);
-      await endVm(host, name, 0);
+      await endVm(host, name, by, 0);
       return { rung: 'absent', seconds: 0 };
     }
     const graceMs = Math.max(0, limitMs - LAST_RUNGS_MS);
@@ -47,11 +53,11 @@ export function stopVm(host: Host, name: VmName, limitMs = STOP_LIMIT_MS): Promi
     const presses = graceMs === 0 ? 0 : await pressPowerButton(host, name, left, off);
     const rung: StopRung =
       presses === 0
-        ? await endVm(host, name, LAST_RUNGS_MS / 2)
+        ? await endVm(host, name, by, LAST_RUNGS_MS / 2)
         : presses === 1
           ? 'guest'
           : 'guest, asked again';
-    if (presses > 0) await host.root.end({ name, how: 'tidy', wait_ms: 0 });
+    if (presses > 0) await host.root.end({ name, by, how: 'tidy', wait_ms: 0 });
     return { rung, seconds: seconds() };
   });
 }
@@ -126,10 +132,10 @@ const KILL_GRACE_MS = 150;
 export async function killVm(host: Host, name: VmName): Promise<boolean> {
   const files = host.paths.vm(name);
   // Before its turn: nobody has to wait for a stop, or for a create, whose VM is to end at once.
-  const first = await endVm(host, name, KILL_GRACE_MS);
+  const first = await endVm(host, name, 'kill', KILL_GRACE_MS);
   return await withVmLock(host, name, 'kill', async () => {
     await recover(host, name);
-    const second = await endVm(host, name, KILL_GRACE_MS);
+    const second = await endVm(host, name, 'kill', KILL_GRACE_MS);
     const ran = first !== 'absent' || second !== 'absent';
     if (!ran) readVmConfig(name, files);
     return ran;

@@ -33,7 +33,7 @@ function leftByRun(files: VmFiles): boolean {
 
 async function tidy(host: Host, name: VmName, files: VmFiles): Promise<void> {
   const work = async (): Promise<void> => {
-    if (leftByRun(files)) await host.root.end({ name, how: 'tidy', wait_ms: 0 });
+    if (leftByRun(files)) await host.root.end({ name, by: 'gc', how: 'tidy', wait_ms: 0 });
   };
   try {
     await withVmLock(host, name, 'gc', work, 0);

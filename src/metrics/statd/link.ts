@@ -11,10 +11,14 @@ export interface LinkEvents {
 }
 
 const CONNECT_MS = 2000;
+/** A process with much memory takes a while to end after its sockets have. */
+const LATELY_MS = 5000;
 /** Nothing that is asked here has an answer of more than some ten KB. */
 const MAX_LINE_BYTES = 1024 * 1024;
 /** Between two samples so many events are acted on; the next sample sees what the others were about. */
 const HEEDED_EVENTS = 50;
+/** They are acted on all the same: QEMU ends with the one, and halts the guest with the other. */
+const LAST_WORDS: ReadonlySet<string> = new Set(['SHUTDOWN', 'GUEST_PANICKED']);
 /** No guest causes so many: QEMU itself has gone wrong, and the connection is given up for a while. */
 const MAX_EVENTS = 5000;
 
@@ -31,6 +35,7 @@ export class Link {
   #silent = false;
   #closed = false;
   #eventCount = 0;
+  #brokeMs = Number.NEGATIVE_INFINITY;
 
   constructor(socket: string, events: LinkEvents) {
     this.#socket = socket;
@@ -40,6 +45,16 @@ export class Link {
   /** Ready for questions; undefined while QEMU is not connected or does not answer. */
   get qmp(): QmpClient | undefined {
     return this.#silent ? undefined : this.#qmp;
+  }
+
+  /** Connected, whether QEMU answers or not. */
+  get isUp(): boolean {
+    return this.#qmp !== undefined;
+  }
+
+  /** The connection ended a moment ago, and not by us. */
+  get brokeLately(): boolean {
+    return this.#qmp === undefined && monotonicMs() - this.#brokeMs < LATELY_MS;
   }
 
   /** Connects when there is no connection and it is time to try. */
@@ -95,7 +110,8 @@ export class Link {
 
   #onEvent(qmp: QmpClient, event: QmpEvent): void {
     this.#eventCount += 1;
-    if (this.#eventCount <= HEEDED_EVENTS) this.#events.onEvent(event);
+    if (this.#eventCount <= HEEDED_EVENTS || LAST_WORDS.has(event.name))
+      this.#events.onEvent(event);
     if (this.#eventCount <= MAX_EVENTS) return;
     this.#backoff.banFor(monotonicMs());
     qmp.close();
@@ -105,6 +121,7 @@ export class Link {
     if (this.#qmp !== qmp) return;
     this.#qmp = undefined;
     this.#silent = false;
+    this.#brokeMs = monotonicMs();
     if (!this.#closed) this.#events.onDown();
   }
 }

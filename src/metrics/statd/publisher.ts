@@ -11,9 +11,10 @@ export class Publisher {
     this.#paths = paths;
   }
 
-  /** Makes the directory and takes away what a sampler before this one left. History stays. */
+  /** Makes the directory and takes away what a sampler before this one left. What was stays. */
   prepare(): void {
-    fs.mkdirSync(path.join(this.#paths.statd, '.history'), { recursive: true, mode: 0o755 });
+    for (const kept of KEPT)
+      fs.mkdirSync(path.join(this.#paths.statd, kept), { recursive: true, mode: 0o755 });
     for (const entry of fs.readdirSync(this.#paths.statd)) {
       if (isVmName(entry) || entry.endsWith(TEMPORARY)) this.#remove(entry);
     }
@@ -21,7 +22,8 @@ export class Publisher {
 
   /** Names of the VMs there is something of. */
   names(): VmName[] {
-    return fs.readdirSync(path.join(this.#paths.statd, '.history')).filter(isVmName);
+    const entries = KEPT.flatMap((kept) => fs.readdirSync(path.join(this.#paths.statd, kept)));
+    return [...new Set(entries.filter(isVmName))];
   }
 
   put(name: VmName, content: string): void {
@@ -43,12 +45,16 @@ export class Publisher {
   remove(name: VmName): void {
     this.#remove(name);
     fs.rmSync(this.#paths.history(name), { force: true });
+    for (const file of Object.values(this.#paths.events(name))) fs.rmSync(file, { force: true });
   }
 
   #remove(entry: string): void {
     fs.rmSync(path.join(this.#paths.statd, entry), { force: true });
   }
 }
+
+/** Folders of what outlives a sampler, a file for each VM. */
+const KEPT = ['.history', '.events'];
 
 /** No VM's file can have such a name: it begins with a dot. Only one sampler writes here (statd.ts). */
 const TEMPORARY = '.tmp';

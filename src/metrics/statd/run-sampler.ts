@@ -12,20 +12,17 @@ import type { Counters, DiskCounters } from '../counters.ts';
 import { readHostExtras, scaled } from '../extended.ts';
 import { HostReader } from '../host-reader.ts';
 import { NO_QEMU_EXTRAS, type QemuExtras, readQemuExtras } from '../qemu-extras.ts';
-import {
-  type AgentPort,
-  type MemoryReading,
-  readAgentPort,
-  readDisk,
-  readMemory,
-  readState,
-} from '../qemu-readings.ts';
+import { type AgentPort, readAgentPort, readDisk, readState } from '../qemu-readings.ts';
 import { ratesBetween } from '../rates.ts';
 import { fromGuest } from '../sample.ts';
 import { OFF, type VmView } from '../view.ts';
 import { AgentPoll } from './agent-poll.ts';
+import { Coalesced } from './coalesced.ts';
+import type { EventLog } from './event-log.ts';
 import type { Gate } from './gate.ts';
 import { Link } from './link.ts';
+import { MemoryPoll } from './memory-poll.ts';
+import { RunEvents } from './run-events.ts';
 
 export interface RunContext {
   name: VmName;
@@ -35,6 +32,7 @@ export interface RunContext {
   /** How long a sample waits for QEMU. */
   deadlineMs: number;
   agents: Gate;
+  log: EventLog;
   /** There is something new to publish. */
   onChange(): void;
   /** Something happened that is worth a whole sample at once. */
@@ -43,8 +41,6 @@ export interface RunContext {
 
 /** What is not needed every time is read so seldom. */
 const SELDOM_MS = 20_000;
-/** The guest reports its memory every 2 s (vm/start-steps.ts). */
-const MEMORY_MS = 3500;
 
 /** Samples one run of a VM, from QEMU's start to its end. */
 export class RunSampler {
@@ -52,25 +48,23 @@ export class RunSampler {
   readonly #host: HostReader;
   readonly #link: Link;
   readonly #agent: AgentPoll;
+  readonly #events: RunEvents;
   readonly #key: string;
   #counters: Counters | undefined;
   #view: VmView = { ...OFF, state: 'unknown' };
   #port: AgentPort = { open: false, busy: false };
-  #memory: MemoryReading | null = null;
+  readonly #memory = new MemoryPoll();
   #qemuExtras: Readonly<QemuExtras> = NO_QEMU_EXTRAS;
   #seldomMs = 0;
-  #memoryMs = Number.NEGATIVE_INFINITY;
   #answers = 0;
-  /** A question about the state is under way. */
-  #asking = false;
-  /** Something happened since it was put. */
-  #askAgain = false;
+  readonly #state = new Coalesced(() => this.#refreshState());
 
   constructor(context: RunContext) {
     const { name, files, config, incarnation, agents } = context;
     this.#context = context;
     this.#key = incarnationKey(incarnation);
     this.#host = new HostReader(name, incarnation, config);
+    this.#events = new RunEvents(context.log, files, incarnation);
     this.#link = new Link(files.stat, {
       onUp: () => this.#up(),
       onDown: () => {
@@ -98,6 +92,11 @@ export class RunSampler {
     return this.#answers;
   }
 
+  /** Most likely its process is about to be gone. */
+  get isEnding(): boolean {
+    return this.#link.brokeLately;
+  }
+
   /** Whether QEMU is still there: asked before anything is published about it. */
   isAlive(): boolean {
     return this.#host.isAlive();
@@ -118,10 +117,14 @@ export class RunSampler {
   /** Takes a whole sample. @returns false when this run is over. */
   async sample(): Promise<boolean> {
     const host = this.#host.read();
-    if (host === undefined) return false;
+    if (host === undefined) {
+      this.#events.ended(this.#link.isUp || this.isEnding);
+      return false;
+    }
     const seldom = monotonicMs() >= this.#seldomMs;
     this.#link.poke();
     const disk = await this.#askQemu(seldom);
+    this.#events.looked(disk !== null);
     if (disk !== null) this.#answers += 1;
     const agent = this.#agent.readings;
     const { config } = this.#context;
@@ -136,7 +139,7 @@ export class RunSampler {
     const view = this.#view;
     view.rates = ratesBetween(before, counters, view.rates);
     view.counters = counters;
-    view.memoryUsedBytes = this.#memory?.usedBytes ?? null;
+    view.memoryUsedBytes = this.#memory.usedBytes;
     view.kvmExits = this.#qemuExtras.kvmExits;
     view.balloonBytes = this.#qemuExtras.balloonBytes;
     view.readAt = { ...view.readAt, host: now, ...(disk === null ? {} : { qemu: now }) };
@@ -171,9 +174,9 @@ export class RunSampler {
     const options = { deadlineMs: this.#context.deadlineMs };
     const { pid, accel } = this.#context.incarnation;
     try {
-      const [disk, memory] = await Promise.all([
+      const [disk, reported] = await Promise.all([
         readDisk(qmp, options),
-        this.#memoryIsDue() ? readMemory(qmp, options) : null,
+        this.#memory.poll(qmp, options),
         seldom ? this.#askState(qmp) : undefined,
         seldom || this.#agent.isDue() ? this.#askPort(qmp) : undefined,
         seldom
@@ -182,20 +185,12 @@ export class RunSampler {
             })
           : undefined,
       ]);
-      if (memory !== null) {
-        if (memory.report !== this.#memory?.report) this.#view.readAt.memory = uptimeSeconds();
-        this.#memory = memory;
-        this.#memoryMs = monotonicMs();
-      }
+      if (reported) this.#view.readAt.memory = uptimeSeconds();
       return disk;
     } catch (error) {
       if (error instanceof QmpTimeoutError) void this.#link.reportSilence();
       return this.#unknown();
     }
-  }
-
-  #memoryIsDue(): boolean {
-    return monotonicMs() - this.#memoryMs >= MEMORY_MS;
   }
 
   #unknown(): null {
@@ -219,6 +214,7 @@ export class RunSampler {
   }
 
   #onEvent(event: QmpEvent): void {
+    this.#events.heard(event);
     if (event.name === 'VSERPORT_CHANGE' && event.kind === 'known') {
       if (event.data.id !== DEVICE.agent) return;
       this.#port = { open: event.data.open, busy: false };
@@ -226,24 +222,18 @@ export class RunSampler {
       this.#context.onChange();
       return;
     }
-    if (STATE_EVENTS.has(event.name)) void this.#refreshState();
+    if (STATE_EVENTS.has(event.name)) this.#state.ask();
   }
 
   /** An event says that the state changed; QEMU says to what. Many events at once are one question, or two. */
   async #refreshState(): Promise<void> {
-    this.#askAgain = true;
-    if (this.#asking) return;
-    this.#asking = true;
+    const { qmp } = this.#link;
+    if (qmp === undefined) return;
     try {
-      while (this.#askAgain && this.#link.qmp !== undefined) {
-        this.#askAgain = false;
-        await this.#askState(this.#link.qmp);
-        this.#context.onChange();
-      }
+      await this.#askState(qmp);
+      this.#context.onChange();
     } catch (error) {
       if (error instanceof QmpTimeoutError) void this.#link.reportSilence();
-    } finally {
-      this.#asking = false;
     }
   }
 }

@@ -1,13 +1,14 @@
 import * as fs from 'node:fs';
 import { messageOf } from '../../errors.ts';
 import type { Paths } from '../../host/paths.ts';
+import { selfIdentity } from '../../host/process.ts';
 import { monotonicMs } from '../../host/time.ts';
 import { isVmName, type VmName } from '../../types.ts';
 import type { Records } from '../view.ts';
 import { Gate } from './gate.ts';
 import { places } from './places.ts';
 import { Publisher } from './publisher.ts';
-import { selfIdentity, VmWatch, type WatchContext } from './vm-watch.ts';
+import { VmWatch, type WatchContext } from './vm-watch.ts';
 
 export interface StatdOptions {
   paths: Paths;

@@ -1,17 +1,20 @@
 import * as fs from 'node:fs';
 import type { Paths, VmFiles } from '../../host/paths.ts';
-import { identify, type ProcessIdentity } from '../../host/process.ts';
+import type { ProcessIdentity } from '../../host/process.ts';
 import { monotonicMs } from '../../host/time.ts';
 import { uptimeSeconds } from '../../host/uptime.ts';
 import { runningIncarnation } from '../../store/incarnation.ts';
+import { lastRun } from '../../store/last-run.ts';
 import { readVmConfig, type VmConfig } from '../../store/vm-config.ts';
 import type { VmName } from '../../types.ts';
-import { HistoryWriter } from '../history/writer.ts';
 import { formatPublished, type StatusWord } from '../published.ts';
 import type { MetricsRecord } from '../record.ts';
 import { OFF, type Records, toRecords } from '../view.ts';
+import { EventLog } from './event-log.ts';
 import type { Gate } from './gate.ts';
+import { Past } from './past.ts';
 import type { Publisher } from './publisher.ts';
+import { noteMissedEnd } from './run-events.ts';
 import { RunSampler } from './run-sampler.ts';
 
 export interface WatchContext {
@@ -49,7 +52,8 @@ export class VmWatch {
   #configStamp = '';
   #run: RunSampler | undefined;
   #runSince = 0;
-  #history: HistoryWriter | undefined;
+  readonly #past: Past;
+  #log: EventLog | undefined;
   #timer: NodeJS.Timeout | undefined;
   #busy = false;
   #again = false;
@@ -57,11 +61,13 @@ export class VmWatch {
   #offPublishedMs = Number.NEGATIVE_INFINITY;
   readonly #placeMs: number;
   #stopped = false;
+  #first = true;
 
   constructor(name: VmName, context: WatchContext) {
     this.#name = name;
     this.#context = context;
     this.#files = context.paths.vm(name);
+    this.#past = new Past(context.paths.history(name), context.intervalMs);
     this.#placeMs = context.placeMs();
   }
 
@@ -79,7 +85,8 @@ export class VmWatch {
     this.#stopped = true;
     clearTimeout(this.#timer);
     this.#endRun();
-    this.#history?.close();
+    this.#past.close();
+    this.#log?.close();
   }
 
   #hurry(): void {
@@ -116,6 +123,7 @@ export class VmWatch {
       const expected = monotonicMs() < this.#expectUntil;
       return expected ? Math.min(EXPECT.everyMs, intervalMs) : intervalMs;
     }
+    if (this.#run.isEnding) return Math.min(EXPECT.everyMs, intervalMs);
     const young = monotonicMs() - this.#runSince < GRACE_MS;
     const soon = FIRST_PAUSES_MS[Math.max(1, this.#run.answers) - 1];
     if (soon !== undefined && soon < intervalMs && (young || this.#run.answers > 0)) return soon;
@@ -133,10 +141,12 @@ export class VmWatch {
       this.#endRun();
       // A restart may be so fast that the next run is there already.
       this.#beginRun(config);
-    }
+    } else if (this.#first) this.#noteMissedEnd(config);
+    this.#first = false;
     if (this.#stopped) return;
     const record = this.#publish();
-    if (record !== undefined) this.#remember(config, record);
+    const isKnown = this.#run !== undefined && this.#run.answers >= 2;
+    if (record !== undefined && isKnown) this.#past.add(config.uuid, record);
   }
 
   /** Read anew only when it was replaced. Undefined when there is no such VM. */
@@ -164,10 +174,22 @@ export class VmWatch {
       incarnation,
       deadlineMs: Math.min(1000, intervalMs / 2),
       agents,
+      log: this.#logOf(config),
       onChange: () => this.#publishNow(),
       onUrgent: () => this.#hurry(),
     });
     this.#runSince = monotonicMs();
+  }
+
+  #noteMissedEnd(config: VmConfig): void {
+    const last = lastRun(this.#files);
+    if (last !== undefined && last.end !== 'goes-on')
+      noteMissedEnd(this.#logOf(config), this.#files, last.run);
+  }
+
+  #logOf({ uuid }: VmConfig): EventLog {
+    this.#log ??= new EventLog(this.#context.paths.events(this.#name), uuid);
+    return this.#log;
   }
 
   #endRun(): void {
@@ -225,26 +247,4 @@ export class VmWatch {
     const traces = this.#run === undefined && fs.existsSync(this.#files.pid);
     return traces ? '-' : 'suspended';
   }
-
-  #remember(config: VmConfig, record: MetricsRecord): void {
-    if (this.#run === undefined || this.#run.answers < 2) return;
-    const { paths, intervalMs } = this.#context;
-    this.#history ??= new HistoryWriter(paths.history(this.#name), config.uuid, intervalMs);
-    const known = (value: number): number | null => (value < 0 ? null : value);
-    this.#history.add({
-      at: Math.round(uptimeSeconds() * 10),
-      values: {
-        ...record,
-        disk_used_mb: known(record.disk_used_mb),
-        net_connections: known(record.net_connections),
-      },
-    });
-  }
-}
-
-/** This process as others see it. */
-export function selfIdentity(): ProcessIdentity {
-  const self = identify(process.pid);
-  if (self === undefined) throw new Error('/proc does not show this process');
-  return self;
 }

@@ -187,7 +187,13 @@ function runTraces(files: VmFiles, { network }: VmConfig): string[] {
 
 function leftoverRun(host: Host, name: VmName): Finding {
   const tidy = (): Promise<unknown> =>
-    withVmLock(host, name, 'doctor', () => host.root.end({ name, how: 'tidy', wait_ms: 0 }), 0);
+    withVmLock(
+      host,
+      name,
+      'doctor',
+      () => host.root.end({ name, by: 'doctor', how: 'tidy', wait_ms: 0 }),
+      0,
+    );
   return {
     ...sayer(name)(
       'warning',

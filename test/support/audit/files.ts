@@ -14,7 +14,8 @@ const TOP = new Set([
   'vms.json',
   'vms.json.lock',
 ]);
-const OFF = /^(vm\.json|disk\.qcow2|extra\d+\.qcow2|seed\.iso|(console|qemu)\.log(\.1)?)$/;
+const OFF =
+  /^(vm\.json|ended\.json|disk\.qcow2|extra\d+\.qcow2|seed\.iso|(console|qemu)\.log(\.1)?)$/;
 const ON = /^(run\.json|console\.fifo)$/;
 const SOCKETS = ['console.sock', 'probe.sock', 'qemu.pid', 'qga.sock', 'qmp.sock', 'stat.sock'];
 

@@ -1,0 +1,131 @@
+import { KERNEL_PANIC, lastLines } from '../../host/log-tail.ts';
+import type { VmFiles } from '../../host/paths.ts';
+import { monotonicMs } from '../../host/time.ts';
+import type { KnownEvent, QmpEvent } from '../../qmp/events.ts';
+import { type Incarnation, incarnationKey } from '../../store/incarnation.ts';
+import { ENDED, type EventKind } from '../../store/vm-events.ts';
+import { visible } from '../../types.ts';
+import type { EventLog } from './event-log.ts';
+
+/** A QEMU that has not answered for so long is called silent. */
+const SILENT_MS = 5000;
+/** The loggers beside QEMU may be behind its end: a moment, or longer on a busy host. */
+const LOGGERS_MS = [300, 3000];
+/** Of the console, and of what QEMU said. */
+const LINES = 20;
+
+/** Notes what happens in one run of a VM. */
+export class RunEvents {
+  readonly #log: EventLog;
+  readonly #files: VmFiles;
+  readonly #run: string;
+  #shutdown = false;
+  /** The guest's CPUs wait, and why has been noted. */
+  #halted = false;
+  #panicked = false;
+  #silent = false;
+  #answeredMs = monotonicMs();
+
+  constructor(log: EventLog, files: VmFiles, incarnation: Incarnation) {
+    this.#log = log;
+    this.#files = files;
+    this.#run = incarnationKey(incarnation);
+    // A sampler before this one may have seen it begin.
+    if (!log.has(this.#run)) this.#note('started', { first: incarnation.started_at });
+    this.#shutdown = log.has(this.#run, 'shutdown');
+  }
+
+  heard(event: QmpEvent): void {
+    if (event.kind === 'known') this.#heardKnown(event);
+    else if (event.name === 'SUSPEND') this.#note('suspended');
+    else if (event.name === 'WAKEUP') this.#note('woken');
+  }
+
+  /** After each question to QEMU, or when there is nobody to ask. */
+  looked(answered: boolean): void {
+    if (answered) {
+      this.#answeredMs = monotonicMs();
+      if (this.#silent) this.#note('answers');
+      this.#silent = false;
+    } else if (!this.#silent && monotonicMs() - this.#answeredMs >= SILENT_MS) {
+      this.#silent = true;
+      this.#note('silent');
+    }
+  }
+
+  /** QEMU's process is gone. @param watched it was connected to the last. */
+  ended(watched: boolean): void {
+    const unannounced = watched ? ENDED.unannounced : ENDED.unseen;
+    this.#noteWithLines('ended', this.#shutdown ? ENDED.announced : unannounced);
+  }
+
+  #heardKnown(event: KnownEvent): void {
+    switch (event.name) {
+      case 'SHUTDOWN':
+        if (this.#shutdown) break;
+        this.#shutdown = true;
+        this.#note('shutdown', { detail: said(event.data.reason) }, true);
+        break;
+      case 'RESET':
+        this.#note('reset', { detail: said(event.data.reason) });
+        break;
+      case 'GUEST_PANICKED':
+        if (this.#panicked) break;
+        this.#panicked = true;
+        this.#halted = true;
+        this.#noteWithLines('panicked', undefined);
+        break;
+      case 'BLOCK_IO_ERROR':
+        this.#ioError(event.data);
+        break;
+      case 'STOP':
+        // What QEMU halts it for has been noted, and so has its end.
+        if (!this.#halted && !this.#shutdown) this.#note('paused');
+        this.#halted = true;
+        break;
+      case 'RESUME':
+        // Every start ends with one.
+        if (this.#halted) this.#note('resumed');
+        this.#halted = false;
+        this.#panicked = false;
+        break;
+    }
+  }
+
+  #ioError(data: KnownEvent<'BLOCK_IO_ERROR'>['data']): void {
+    const disk = said(data['node-name'] ?? data.device);
+    const why = data.nospace === true ? 'no space left on the host' : said(data.reason);
+    this.#note('io-error', { detail: `${disk}: ${said(data.operation)}: ${why}` });
+    if (data.action === 'stop') this.#halted = true;
+  }
+
+  #noteWithLines(kind: 'ended' | 'panicked', detail: string | undefined): void {
+    const lines = (): { console: string[]; qemu: string[] } => ({
+      console: lastLines(this.#files.consoleLog, LINES, KERNEL_PANIC),
+      qemu: lastLines(this.#files.qemuLog, LINES),
+    });
+    this.#note(kind, { ...(detail === undefined ? {} : { detail }), ...lines() }, true);
+    const log = this.#log;
+    for (const afterMs of LOGGERS_MS)
+      setTimeout(() => log.amend(this.#run, kind, lines()), afterMs).unref();
+  }
+
+  #note(
+    kind: EventKind,
+    more: Omit<Parameters<EventLog['note']>[0], 'kind' | 'run'> = {},
+    urgent = false,
+  ): void {
+    this.#log.note({ kind, run: this.#run, ...more }, urgent);
+  }
+}
+
+/** One word of QEMU's, which is no more trusted than its guest. */
+function said(word: string): string {
+  return visible(word.slice(0, 60)).slice(0, 60);
+}
+
+/** A run that ended while no sampler looked: what the files say of its end is all there is. */
+export function noteMissedEnd(log: EventLog, files: VmFiles, incarnation: Incarnation): void {
+  const run = incarnationKey(incarnation);
+  if (log.has(run) && !log.has(run, 'ended')) new RunEvents(log, files, incarnation).ended(false);
+}
