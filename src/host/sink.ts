@@ -7,6 +7,10 @@ import { syncDirectory } from './files.ts';
 
 /** Takes bytes in order; whoever fails half-way discards it. */
 export interface Sink {
+  /** The file that holds the bytes until `commit`, for those who tidy up after a kill; null: there is none. */
+  readonly part: string | null;
+  /** Before the first byte. @throws InputError when nothing can be written there. */
+  open(): void;
   write(bytes: Uint8Array): Promise<void>;
   /** All of it is there to stay. */
   commit(): Promise<void>;
@@ -18,36 +22,48 @@ export function fileSink(file: string): Sink {
   const target = path.resolve(file);
   if (fs.existsSync(target)) throw taken(file);
   const part = `${target}.${randomBytes(4).toString('hex')}.part`;
-  let fd: number;
-  try {
-    fd = fs.openSync(part, 'wx', 0o600);
-  } catch (cause) {
-    throw new InputError(`${quote(file)} cannot be written: ${messageOf(cause)}`, { cause });
-  }
+  let fd = -1;
+  const close = (): void => {
+    if (fd !== -1) fs.closeSync(fd);
+    fd = -1;
+  };
   return {
+    part,
+    open() {
+      try {
+        fd = fs.openSync(part, 'wx', 0o600);
+      } catch (cause) {
+        throw new InputError(`${quote(file)} cannot be written: ${messageOf(cause)}`, { cause });
+      }
+    },
     async write(bytes) {
       for (let at = 0; at < bytes.length; ) at += await writeSome(fd, bytes.subarray(at), file);
     },
     async commit() {
-      await attempt(file, () => promised((done) => fs.fsync(fd, done)));
-      fs.closeSync(fd);
+      await attempt(quote(file), () => promised((done) => fs.fsync(fd, done)));
+      close();
       place(part, target, file);
     },
     discard() {
-      try {
-        fs.closeSync(fd);
-      } catch {
-        // Closed already.
-      }
+      close();
       fs.rmSync(part, { force: true });
     },
   };
 }
 
 /** What reads a stream cannot be asked for more than having taken the bytes. */
-export function streamSink(stream: NodeJS.WritableStream): Sink {
+export function streamSink(stream: NodeJS.WritableStream, signal: AbortSignal): Sink {
+  const aborted = new Promise<never>((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+  aborted.catch(() => undefined);
+  const put = (bytes: Uint8Array): Promise<void> =>
+    attempt('stdout', () => promised((done) => stream.write(bytes, done)));
   return {
-    write: (bytes) => attempt('stdout', () => promised((done) => stream.write(bytes, done))),
+    part: null,
+    open: () => undefined,
+    // Who reads may have stopped reading.
+    write: (bytes) => Promise.race([put(bytes), aborted]),
     commit: () => Promise.resolve(),
     discard: () => undefined,
   };
@@ -74,7 +90,7 @@ function taken(file: string): InputError {
 
 function writeSome(fd: number, bytes: Uint8Array, file: string): Promise<number> {
   return attempt(
-    file,
+    quote(file),
     () =>
       new Promise((resolve, reject) => {
         fs.write(fd, bytes, (error, written) => (error ? reject(error) : resolve(written)));
@@ -82,15 +98,15 @@ function writeSome(fd: number, bytes: Uint8Array, file: string): Promise<number>
   );
 }
 
-async function attempt<T>(file: string, work: () => Promise<T>): Promise<T> {
+async function attempt<T>(what: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (cause) {
     const full = errnoOf(cause) === 'ENOSPC' || errnoOf(cause) === 'EDQUOT';
     throw new ProvisionerError(
       full
-        ? `${quote(file)} cannot be written: its file system is full`
-        : `${quote(file)} cannot be written: ${messageOf(cause)}`,
+        ? `${what} cannot be written: its file system is full`
+        : `${what} cannot be written: ${messageOf(cause)}`,
       { hint: full ? 'make room there, or choose another place' : undefined, cause },
     );
   }

@@ -6,9 +6,12 @@ import { extraDiskFiles } from './extra-disks.ts';
 import type { Host } from './host.ts';
 import { becomeUser } from './qemu-user.ts';
 
-/** The name of QEMU's node for a disk, and its layers as files. */
+/** A disk by the names of QEMU's nodes, and its layers as files. */
 export interface VmDisk {
+  /** What the device sees. */
   node: string;
+  /** Below the VM's limits: what is read of it costs the guest nothing of them. */
+  image: string;
   chain: DiskChain;
 }
 
@@ -18,9 +21,11 @@ export function disksOf(host: Host, files: VmFiles, config: VmConfig): [VmDisk, 
   const backing = host.paths.template(config.template).image;
   const extras = extraDiskFiles(files, config).map((file, index) => ({
     node: `extra${index + 1}`,
+    image: `extra${index + 1}-image`,
     chain: { file, become },
   }));
-  return [{ node: 'disk', chain: { file: files.disk, backing, become } }, ...extras];
+  const chain = { file: files.disk, backing, become };
+  return [{ node: 'disk', image: 'disk-image', chain }, ...extras];
 }
 
 /** Whoever QEMU runs as owns its disk; root looks into no image that a guest may have broken. */

@@ -25,7 +25,7 @@ export async function sweep(host: Host): Promise<void> {
     removeStaleTemporaries(path.join(paths.vms, name));
 }
 
-const LOCK = /^(?:\.root-|\.transition-)?(.+)\.lock$/;
+const LOCK = /^(?:\.root-|\.transition-|\.backup-)?(.+)\.lock$/;
 const ANY = 'a' as VmName;
 
 function namesIn(directory: string, pattern: RegExp): Set<VmName> {
@@ -39,12 +39,13 @@ async function sweepLock(host: Host, name: VmName): Promise<void> {
   const folder = path.dirname(host.paths.lock(name));
   const isThere = (): boolean =>
     fs.existsSync(path.join(host.paths.vms, name)) || fs.existsSync(host.paths.journal(name));
-  // That of a transition stays for nobody, not even for a VM that is there.
+  // Those of a transition and of a backup stay for nobody, not even for a VM that is there.
   const never = (): boolean => false;
   for (const [file, isWanted] of [
     [`${name}.lock`, isThere],
     [`.root-${name}.lock`, isThere],
     [`.transition-${name}.lock`, never],
+    [`.backup-${name}.lock`, never],
   ] as const)
     await removeUnlessHeld(path.join(folder, file), isWanted, name);
 }

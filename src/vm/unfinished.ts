@@ -1,17 +1,21 @@
 import * as fs from 'node:fs';
 import { BusyError } from '../errors.ts';
 import { isVmName, type VmName } from '../types.ts';
+import { isAbandoned } from './backup/settle.ts';
 import type { Host } from './host.ts';
 import { withVmLock } from './lock.ts';
 import { recover } from './recover.ts';
 
-/** VMs whose last verb died half-way. */
-export function unfinished(host: Pick<Host, 'paths'>): VmName[] {
-  if (!fs.existsSync(host.paths.journals)) return [];
-  return fs
-    .readdirSync(host.paths.journals)
-    .map((file) => file.replace(/\.json$/, ''))
-    .filter(isVmName);
+/** VMs whose last verb, or a backup, died half-way. */
+export function unfinished(host: Pick<Host, 'paths' | 'role'>): VmName[] {
+  const { journals, vms } = host.paths;
+  const found = namesIn(journals).map((file) => file.replace(/\.json$/, ''));
+  const backedUp = namesIn(vms).filter((name) => isVmName(name) && isAbandoned(host, name));
+  return [...new Set([...found, ...backedUp])].filter(isVmName);
+}
+
+function namesIn(directory: string): string[] {
+  return fs.existsSync(directory) ? fs.readdirSync(directory) : [];
 }
 
 /** Finishes or undoes what a killed verb left, unless it is a verb that is still under way. */

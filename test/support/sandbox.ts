@@ -4,6 +4,8 @@ import * as path from 'node:path';
 import { type Config, loadConfig } from '../../src/host/config.ts';
 import type { VmFiles } from '../../src/host/paths.ts';
 import { poll } from '../../src/host/time.ts';
+import { isAgentOpen } from '../../src/qmp/agent/is-open.ts';
+import { withQmp } from '../../src/qmp/with-qmp.ts';
 import { localRoot } from '../../src/root/local.ts';
 import { EmbeddedStore } from '../../src/store/embedded.ts';
 import { parseVmName } from '../../src/types.ts';
@@ -132,6 +134,16 @@ export class Sandbox {
     const found = await poll(attempt, { deadlineMs: 120_000, everyMs: 200 });
     if (found === undefined) throw new Error(`${name} does not do ${command}: ${last}`);
     return found;
+  }
+
+  /** Resolves when QEMU sees, or does not see any more, an agent in the guest. */
+  async agentIs(name: string, open: boolean): Promise<void> {
+    const look = async (): Promise<true | undefined> =>
+      (await withQmp(this.files(name).probe, (qmp) => isAgentOpen(qmp))) === open
+        ? true
+        : undefined;
+    if ((await poll(look, { deadlineMs: 60_000, everyMs: 20 })) === undefined)
+      throw new Error(`the agent of ${name} ${open ? 'does not come' : 'stays'}`);
   }
 
   files(name: string): VmFiles {

@@ -3,19 +3,22 @@ import { fileSink, streamSink } from '../../host/sink.ts';
 import { MiB, parseVmName } from '../../types.ts';
 import { backupVm } from '../../vm/backup/backup.ts';
 import type { ActingVerb } from '../invocation.ts';
-import { stringOption } from '../options.ts';
+import { numberOption, stringOption, wholeNumber } from '../options.ts';
+import { stdout } from '../stdio.ts';
 
 export const verb: ActingVerb = {
   summary: 'write what the disks of a VM hold to a file or a pipe',
   declare(command) {
     command
-      .argument('<name>', 'the VM, which has to be off')
+      .argument('<name>', 'the VM; one that runs goes on')
       .requiredOption('--to <file>', 'where to; one that exists is not replaced; - is stdout')
       .option('--incremental', 'only what was written since the last backup')
+      .option('--rate <MB/s>', 'how fast the disks of a running VM are copied', wholeNumber)
       .addHelpText(
         'after',
         `
-What is written while the VM runs is noted in its disks for the next increment.
+A VM that runs is copied as it is at one moment, at which the guest agent, if it answers, has its file systems at rest.
+The copy lies beside the disks until it is written. What is written to the disks since is noted for the next increment.
 The file appears when it is complete; when a backup fails, the VM and its chain of backups are as before.
 
 Examples:
@@ -30,8 +33,11 @@ Examples:
     const to = stringOption(options, 'to') ?? '';
     const piped = to === '-';
     if (piped && out.terminal) throw new InputError('a backup is nothing for a terminal');
-    const sink = piped ? streamSink(process.stdout) : fileSink(to);
-    const done = await backupVm(host, name, sink, options.incremental === true);
+    const sink = piped ? streamSink(stdout(), host.signal) : fileSink(to);
+    const done = await backupVm(host, name, sink, {
+      incremental: options.incremental === true,
+      speed: (numberOption(options, 'rate') ?? 0) * MiB,
+    });
     const kind = done.parent === null ? 'complete' : `increment ${done.sequence}`;
     const rest =
       done.quiesced === null ? 'off' : done.quiesced ? 'file systems at rest' : 'as after a crash';

@@ -62,7 +62,7 @@ export class BackupReader {
       const disk = head.readUInt32BE(4);
       const offset = Number(head.readBigUInt64BE(8));
       const length = Number(head.readBigUInt64BE(16));
-      if (kind === KINDS.end) return this.#end(digest, length);
+      if (kind === KINDS.end && disk === 0 && offset === 0) return this.#end(digest, length);
       const bytes = disks[disk]?.bytes ?? 0;
       const known = kind === KINDS.data ? length <= MAX_DATA_BYTES : kind === KINDS.zero;
       if (!known || length < 1 || offset + length > bytes)

@@ -29,6 +29,11 @@ export interface CommandArguments {
   /** `device` may be the name of a root node. */
   'blockdev-snapshot-internal-sync': { device: string; name: string };
   'blockdev-snapshot-delete-internal-sync': { device: string; name: string };
+  /** Further options of the driver go beside it. */
+  'blockdev-add': { driver: string; 'node-name': string; [option: string]: unknown };
+  'blockdev-del': { 'node-name': string };
+  /** All of them at one moment, or none. */
+  transaction: { actions: readonly TransactionAction[] };
   /** Further properties of the device go beside `driver`. */
   device_add: { driver: string; id: string; bus?: string; [property: string]: unknown };
   device_del: { id: string };
@@ -36,6 +41,39 @@ export interface CommandArguments {
   'ringbuf-read': { device: string; size: number; format?: 'utf8' | 'base64' };
   'job-cancel': { id: string };
   'job-dismiss': { id: string };
+}
+
+interface BitmapOfNode {
+  node: string;
+  name: string;
+}
+
+export type TransactionAction =
+  | {
+      type: 'block-dirty-bitmap-add';
+      data: BitmapOfNode & { granularity: number; persistent: boolean; disabled?: boolean };
+    }
+  | { type: 'block-dirty-bitmap-enable' | 'block-dirty-bitmap-remove'; data: BitmapOfNode }
+  | {
+      type: 'block-dirty-bitmap-merge';
+      data: { node: string; target: string; bitmaps: readonly BitmapOfNode[] };
+    }
+  | { type: 'blockdev-backup'; data: BackupJob };
+
+export interface BackupJob {
+  'job-id': string;
+  /** Names of nodes. */
+  device: string;
+  target: string;
+  sync: 'full' | 'bitmap';
+  /** With `sync` bitmap: what to copy; `never`: it stays as it is, and goes on recording. */
+  bitmap?: string;
+  'bitmap-mode'?: 'never';
+  /** Bytes per second; 0 means no limit. */
+  speed: number;
+  'on-source-error': 'report';
+  'on-target-error': 'report';
+  'auto-dismiss': boolean;
 }
 
 /** Per second; 0 means no limit. */

@@ -18,6 +18,17 @@ const blockNode = () =>
       'virtual-size': count,
       'actual-size': z.optional(count),
     }),
+    'dirty-bitmaps': z.optional(
+      z.array(
+        z.object({
+          name: z.optional(text),
+          /** Bytes that are marked. */
+          count,
+          /** QEMU was killed while it recorded: what was written is not known. */
+          inconsistent: z.optional(flag),
+        }),
+      ),
+    ),
   });
 
 const blockStats = () =>
@@ -101,6 +112,9 @@ export const commandResults = {
   block_resize: () => nothing,
   'blockdev-snapshot-internal-sync': () => nothing,
   'blockdev-snapshot-delete-internal-sync': () => z.object({ id: text, name: text }),
+  'blockdev-add': () => nothing,
+  'blockdev-del': () => nothing,
+  transaction: () => nothing,
   device_add: () => nothing,
   device_del: () => nothing,
   'chardev-change': () => z.object({ pty: z.optional(text) }),

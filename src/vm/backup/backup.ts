@@ -1,24 +1,35 @@
 import { randomUUID } from 'node:crypto';
 import * as fs from 'node:fs';
-import { ensureDirectory } from '../../host/files.ts';
+import { BusyError, messageOf } from '../../errors.ts';
 import { lockFile } from '../../host/lock.ts';
 import type { VmFiles } from '../../host/paths.ts';
 import type { Sink } from '../../host/sink.ts';
 import { BackupWriter } from '../../image/backup/writer.ts';
+import { withQmp } from '../../qmp/with-qmp.ts';
 import { readVmConfig } from '../../store/vm-config.ts';
 import type { VmName } from '../../types.ts';
-import { assertOff } from '../assert-off.ts';
 import { disksOf, type VmDisk } from '../disk-chains.ts';
+import { processesOf } from '../end-qemu.ts';
 import type { Host } from '../host.ts';
 import { withVmLock } from '../lock.ts';
 import { assertOwnHost } from '../own-host.ts';
 import { recover } from '../recover.ts';
-import { addBitmap, bitmapName, restingBitmaps } from './bitmaps.ts';
-import { contextsFor, copyDisk } from './copy.ts';
+import { addBitmap, type Bitmap, bitmapName, restingBitmaps } from './bitmaps.ts';
+import { copyDisks } from './copy.ts';
+import { type Fleece, fleecesOf, makeFleeces } from './fleece.ts';
+import { liveBitmaps } from './live-bitmaps.ts';
+import { beginJobs, finishJobs } from './live-jobs.ts';
+import { writeNote } from './note.ts';
 import { type Plan, planOf } from './plan.ts';
 import { writeBackups } from './record.ts';
-import { withServedImage } from './served-image.ts';
 import { settle } from './settle.ts';
+
+export interface BackupOptions {
+  /** Only what was written since the last backup. */
+  incremental: boolean;
+  /** Bytes per second at which the disks of a running VM are copied; 0 means no limit. */
+  speed: number;
+}
 
 export interface BackupResult {
   id: string;
@@ -39,17 +50,19 @@ interface Job {
   plan: Plan;
   writer: BackupWriter;
   sink: Sink;
+  /** Of a VM that runs. */
+  fleeces: readonly Fleece[];
 }
 
 /**
- * Writes what the disks of a VM hold at one moment, all of them or what was written since the last backup. It has
- * to be off. When it fails the VM is as before and the chain stays where it was.
+ * Writes what the disks of a VM hold at one moment, all of them or what was written since the last backup. One that
+ * runs goes on. When it fails the VM is as before and the chain stays where it was.
  */
 export async function backupVm(
   host: Host,
   name: VmName,
   sink: Sink,
-  incremental: boolean,
+  options: BackupOptions,
 ): Promise<BackupResult> {
   assertOwnHost(host, 'backup');
   const lock = await lockFile(host.paths.backupLock(name), {
@@ -59,11 +72,9 @@ export async function backupVm(
     signal: host.signal,
   });
   try {
-    return await backUp(host, name, sink, incremental);
-  } catch (error) {
-    sink.discard();
-    throw error;
+    return await backUp(host, name, sink, options);
   } finally {
+    sink.discard();
     lock.remove();
   }
 }
@@ -72,28 +83,20 @@ async function backUp(
   host: Host,
   name: VmName,
   sink: Sink,
-  incremental: boolean,
+  options: BackupOptions,
 ): Promise<BackupResult> {
-  const job = await withVmLock(host, name, 'backup', async () => {
-    await recover(host, name);
-    const files = host.paths.vm(name);
-    const config = readVmConfig(name, files);
-    assertOff(name, files, 'it is backed up when it is off');
-    await settle(host, name);
-    const disks = disksOf(host, files, config);
-    const bitmaps = await restingBitmaps(disks);
-    const plan = planOf({ config, files, bitmaps, incremental, id: randomUUID() });
-    const begun = { host, name, files, disks, plan, sink, writer: new BackupWriter(sink) };
-    ensureDirectory(files.fleece, 0o711);
+  const job = await withVmLock(host, name, 'backup', () => begin(host, name, sink, options));
+  if (job.fleeces.length > 0) {
     try {
-      await copyResting(begun);
-      await finish(begun);
+      await finishJobs(host, job.files, job.fleeces);
+      await writeDisks(job, sourcesOf(job.fleeces));
+      await sink.commit();
     } catch (error) {
-      await settle(host, name);
+      await afterwards(host, name, () => tidyUp(host, name));
       throw error;
     }
-    return begun;
-  });
+    await afterwards(host, name, () => goOn(job));
+  }
   const { header } = job.plan;
   return {
     ...{ id: header.id, parent: header.parent, sequence: header.sequence },
@@ -101,32 +104,104 @@ async function backUp(
   };
 }
 
-async function copyResting(job: Job): Promise<void> {
-  const { host, name, disks, plan, writer } = job;
-  await writer.begin(plan.header);
-  for (const [index, disk] of disks.entries()) {
-    const contexts = contextsFor(plan.since);
-    const options = { writable: false, bitmap: plan.since, contexts };
-    await withServedImage(host, name, disk, options, (client) =>
-      copyDisk(client, writer, {
-        disk: index,
-        since: plan.since,
-        onPiece: () => host.signal.throwIfAborted(),
-      }),
-    );
+/** A stop takes most of a minute. */
+const TURN_MS = 120_000;
+
+/** Also when whoever asked for the backup has interrupted it. */
+async function afterwards(host: Host, name: VmName, work: () => Promise<void>): Promise<void> {
+  const calm = { ...host, signal: new AbortController().signal };
+  try {
+    await withVmLock(calm, name, 'backup', work, TURN_MS);
+  } catch (error) {
+    if (!(error instanceof BusyError)) throw error;
+    host.report(`VM ${name}: what its backup needed is still there: ${messageOf(error)}`);
   }
-  await writer.end();
-  for (const disk of disks) await addBitmap(disk, bitmapName(plan.header.id));
 }
 
-/** The backup is complete: it gets its name, and the chain goes on from it. */
-async function finish({ host, name, files, plan, sink }: Job): Promise<void> {
+/** @returns what is left to do for a VM that runs; one that is off is backed up. */
+async function begin(
+  host: Host,
+  name: VmName,
+  sink: Sink,
+  { incremental, speed }: BackupOptions,
+): Promise<Job> {
+  await recover(host, name);
+  const files = host.paths.vm(name);
+  const config = readVmConfig(name, files);
+  await settle(host, name);
+  const disks = disksOf(host, files, config);
+  const running = processesOf(files).length > 0;
+  const bitmaps = await bitmapsOf(files, disks, running);
+  const plan = planOf({ config, files, bitmaps, incremental, id: randomUUID() });
+  const fleeces = running ? fleecesOf(files, disks) : [];
+  const job = { host, name, files, disks, plan, sink, fleeces, writer: new BackupWriter(sink) };
+  try {
+    writeNote(files, { part: sink.part, running });
+    sink.open();
+    if (running) await beginLive(job, bitmaps, speed);
+    else await copyOff(job);
+  } catch (error) {
+    await tidyUp(host, name);
+    throw error;
+  }
+  return job;
+}
+
+function bitmapsOf(
+  files: VmFiles,
+  disks: readonly VmDisk[],
+  running: boolean,
+): Promise<Bitmap[][]> {
+  return running ? withQmp(files.qmp, (qmp) => liveBitmaps(qmp, disks)) : restingBitmaps(disks);
+}
+
+async function beginLive(
+  { host, name, files, fleeces, plan }: Job,
+  bitmaps: readonly (readonly Bitmap[])[],
+  speed: number,
+): Promise<void> {
+  const { since, header } = plan;
+  const bytes = header.disks.map((disk) => disk.bytes);
+  await makeFleeces(host, files, fleeces, { bytes, bitmaps, since });
+  const next = bitmapName(header.id);
+  header.quiesced = await beginJobs(host, name, fleeces, { next, since, speed });
+}
+
+async function copyOff(job: Job): Promise<void> {
+  await writeDisks(job, job.disks);
+  for (const disk of job.disks) await addBitmap(disk, bitmapName(job.plan.header.id));
+  await job.sink.commit();
+  await goOn(job);
+}
+
+async function writeDisks(
+  { host, name, plan, writer }: Job,
+  sources: readonly Pick<VmDisk, 'node' | 'chain'>[],
+): Promise<void> {
+  await writer.begin(plan.header);
+  await copyDisks(host, name, writer, sources, plan.since);
+  await writer.end();
+}
+
+function sourcesOf(fleeces: readonly Fleece[]): Pick<VmDisk, 'node' | 'chain'>[] {
+  return fleeces.map(({ disk: { node }, chain }) => ({ node, chain }));
+}
+
+/** The backup has its name: the chain goes on from it. */
+async function goOn({ host, name, files, plan }: Job): Promise<void> {
+  if (!fs.existsSync(files.directory)) return;
   const { id, chain, sequence, created_at } = plan.header;
-  await sink.commit();
-  if (fs.existsSync(files.directory)) {
-    const { superseded } = plan;
-    const last = { id, chain, sequence, created_at };
-    writeBackups(files, { version: 1, last, ...(superseded === undefined ? {} : { superseded }) });
+  const { superseded } = plan;
+  const last = { id, chain, sequence, created_at };
+  writeBackups(files, { version: 1, last, ...(superseded === undefined ? {} : { superseded }) });
+  await tidyUp(host, name);
+}
+
+/** What cannot be tidied up now is left to the next verb: it says nothing about the backup. */
+async function tidyUp(host: Host, name: VmName): Promise<void> {
+  try {
     await settle(host, name);
+  } catch (error) {
+    host.report(`VM ${name}: what its backup needed is still there: ${messageOf(error)}`);
   }
 }

@@ -8,11 +8,13 @@ export interface Bitmap {
   name: string;
   /** QEMU did not end properly: what was written is not known. */
   broken: boolean;
+  /** Bytes that are marked; of a VM that runs. */
+  bytes?: number;
 }
 
 /** One bit for 64 KiB, the size of a cluster. */
 export const GRANULARITY = 65_536;
-const OURS = /^backup-[0-9a-f-]{36}$/;
+export const OURS = /^backup-[0-9a-f-]{36}$/;
 
 export function bitmapName(id: string): string {
   return `backup-${id}`;

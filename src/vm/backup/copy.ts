@@ -1,20 +1,41 @@
 import type { BackupWriter } from '../../image/backup/writer.ts';
 import { ALLOCATION, type NbdClient, ZERO } from '../../nbd/client.ts';
+import type { VmName } from '../../types.ts';
+import type { VmDisk } from '../disk-chains.ts';
+import type { Host } from '../host.ts';
+import { withServedImage } from './served-image.ts';
 
 const PIECE = 1024 * 1024;
 const ZEROES = Buffer.alloc(PIECE);
 const DIRTY = 1;
 
+/** Copies the disks from images that nothing has open: all, or what the bitmap `since` marks. */
+export async function copyDisks(
+  host: Host,
+  name: VmName,
+  writer: BackupWriter,
+  sources: readonly Pick<VmDisk, 'node' | 'chain'>[],
+  since: string | undefined,
+): Promise<void> {
+  for (const [disk, source] of sources.entries()) {
+    const options = { writable: false, bitmap: since, contexts: contextsFor(since) };
+    const onPiece = (): void => host.signal.throwIfAborted();
+    await withServedImage(host, name, source, options, (client) =>
+      copyDisk(client, writer, { disk, since, onPiece }),
+    );
+  }
+}
+
 /** The metadata context that shows a bitmap. */
-export function dirtyContext(bitmap: string): string {
+function dirtyContext(bitmap: string): string {
   return `qemu:dirty-bitmap:${bitmap}`;
 }
 
-export function contextsFor(bitmap: string | undefined): string[] {
+function contextsFor(bitmap: string | undefined): string[] {
   return bitmap === undefined ? [ALLOCATION] : [ALLOCATION, dirtyContext(bitmap)];
 }
 
-export interface CopyOptions {
+interface CopyOptions {
   /** Number of the disk in the backup. */
   disk: number;
   /** Only what it marks. */
@@ -27,7 +48,7 @@ export interface CopyOptions {
  * Copies a disk into a backup. In a complete one zeroes are left out, since a restored disk begins as zeroes; in an
  * incremental one they are told.
  */
-export async function copyDisk(
+async function copyDisk(
   client: NbdClient,
   writer: BackupWriter,
   { disk, since, onPiece }: CopyOptions,

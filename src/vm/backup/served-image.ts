@@ -22,13 +22,13 @@ export interface ServeOptions {
 const APPEAR_MS = 20_000;
 
 /**
- * Calls `work` with the disk of a VM that is off, served by qemu-nbd as the user that owns it: nobody else looks into
+ * Calls `work` with a disk that nothing has open, served by qemu-nbd as the user that owns it: nobody else looks into
  * an image that a guest may have broken. The server ends with its one client, and with this process.
  */
 export async function withServedImage<T>(
   host: Host,
   name: VmName,
-  { node, chain }: VmDisk,
+  { node, chain }: Pick<VmDisk, 'node' | 'chain'>,
   { writable, bitmap, contexts }: ServeOptions,
   work: (client: NbdClient) => Promise<T>,
 ): Promise<T> {

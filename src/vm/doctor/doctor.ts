@@ -53,12 +53,12 @@ async function findings(host: Host, deep: boolean): Promise<Finding[]> {
 }
 
 /** Everything that has a trace somewhere. */
-function namesOf({ paths }: Host, records: readonly VmRecord[]): Set<string> {
+function namesOf(host: Host, records: readonly VmRecord[]): Set<string> {
   return new Set([
     ...records.map(({ vm_name }) => vm_name),
-    ...allConfigs(paths).map(({ name }) => name),
-    ...unfinished({ paths }),
-    ...directoriesIn(paths.run),
+    ...allConfigs(host.paths).map(({ name }) => name),
+    ...unfinished(host),
+    ...directoriesIn(host.paths.run),
   ]);
 }
 

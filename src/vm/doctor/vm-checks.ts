@@ -8,6 +8,7 @@ import { runningIncarnation } from '../../store/incarnation.ts';
 import type { VmRecord } from '../../store/record.ts';
 import { readVmConfig, type VmConfig } from '../../store/vm-config.ts';
 import type { VmName } from '../../types.ts';
+import { isAbandoned } from '../backup/settle.ts';
 import { processesOf } from '../end-qemu.ts';
 import { extraDiskFiles } from '../extra-disks.ts';
 import type { Host } from '../host.ts';
@@ -54,7 +55,7 @@ export async function checkVm(
 function unfinishedVerb(host: Host, name: VmName): Finding | undefined {
   const say = sayer(name);
   try {
-    const verb = readJournal(host, name)?.verb;
+    const verb = readJournal(host, name)?.verb ?? (isAbandoned(host, name) ? 'backup' : undefined);
     if (verb === undefined) return undefined;
     const mend = (): Promise<unknown> => finish(host, name);
     const problem = `a ${verb} of it died half-way`;

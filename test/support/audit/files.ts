@@ -15,7 +15,7 @@ const TOP = new Set([
   'vms.json.lock',
 ]);
 const OFF =
-  /^(vm\.json|ended\.json|disk\.qcow2|extra\d+\.qcow2|seed\.iso|(console|qemu)\.log(\.1)?)$/;
+  /^((vm|ended|backups)\.json|disk\.qcow2|extra\d+\.qcow2|seed\.iso|(console|qemu)\.log(\.1)?)$/;
 const ON = /^(run\.json|console\.fifo)$/;
 const SOCKETS = ['console.sock', 'probe.sock', 'qemu.pid', 'qga.sock', 'qmp.sock', 'stat.sock'];
 

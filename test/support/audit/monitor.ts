@@ -3,6 +3,13 @@ import { messageOf } from '../../../src/errors.ts';
 import { LineSocket } from '../tiny-guest/line-socket.ts';
 import type { Vm, World } from './world.ts';
 
+interface Node {
+  'node-name': string;
+  'dirty-bitmaps'?: unknown[];
+}
+
+/** What a VM is started with. */
+const NODES = /^(template|seed|disk|extra\d+)(-file|-image)?$/;
 /** Many QEMUs emulate at once meanwhile. */
 const SOON_MS = 30_000;
 
@@ -32,6 +39,14 @@ export async function auditMonitor(world: World, { name, config, qemus }: Vm): P
         lines.push(`vm ${name}: QEMU's status is ${status}`);
       const memory = (await ask('query-memory-size-summary')) as { 'base-memory': number };
       differ('memory', memory['base-memory'] / 1024 ** 2, config.memory_mb);
+      for (const { id } of (await ask('query-jobs')) as { id: string }[])
+        lines.push(`vm ${name}: QEMU has a job ${id}`);
+      for (const node of (await ask('query-named-block-nodes', { flat: true })) as Node[]) {
+        const of = node['node-name'];
+        if (!NODES.test(of)) lines.push(`vm ${name}: QEMU has a node ${of}`);
+        const bitmaps = node['dirty-bitmaps'] ?? [];
+        if (bitmaps.length > 1) lines.push(`vm ${name}: ${of} has ${bitmaps.length} bitmaps`);
+      }
       const limits = { path: '/objects/limits0', property: 'limits' };
       const found = (await ask('qom-get', limits)) as Record<string, number>;
       for (const key of ['iops_read', 'iops_write', 'bps_read', 'bps_write'])

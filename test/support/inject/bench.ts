@@ -74,7 +74,10 @@ export class Bench {
   }
 
   /** What the fault did, after the next verb on the VM, or `gc`, had its chance to mend it. */
-  async judge({ outcomes, argv, from }: Scenario, recovery: 'gc' | 'verb'): Promise<string[]> {
+  async judge(
+    { outcomes, argv, from, check }: Scenario,
+    recovery: 'gc' | 'verb',
+  ): Promise<string[]> {
     const host = this.sandbox.host();
     const lines: string[] = [];
     if (recovery === 'verb') {
@@ -84,7 +87,7 @@ export class Bench {
     const options = { execute: true, phases: [], graceDays: 7, mock: false };
     for (const { what, why } of await collectGarbage(host, options))
       if (what === 'failed') lines.push(`gc failed: ${why}`);
-    lines.push(...(await audit(this.#world)));
+    lines.push(...(await audit(this.#world)), ...(check?.(this.sandbox) ?? []));
     const state = await this.#state();
     if (!outcomes.includes(state)) lines.push(`the VM is ${state}, not ${outcomes.join(' or ')}`);
     if (state !== 'absent' && from !== 'absent') lines.push(...(await this.#looks(state)));
@@ -139,6 +142,6 @@ export class Bench {
   async #clear(): Promise<void> {
     await destroyVm(this.sandbox.host(), name);
     const base = path.dirname(this.sandbox.state);
-    fs.rmSync(path.join(base, 'x.qcow2'), { force: true });
+    for (const file of ['x.qcow2', 'x.backup']) fs.rmSync(path.join(base, file), { force: true });
   }
 }

@@ -47,6 +47,21 @@ const create = (sandbox: Sandbox, ...more: string[]): string[] => [
   ...more,
 ];
 const exported = (sandbox: Sandbox): string => path.join(path.dirname(sandbox.state), 'x.qcow2');
+const backup = (...more: string[]) => ({
+  argv: (sandbox: Sandbox): string[] => {
+    fs.rmSync(backupFile(sandbox), { force: true });
+    return ['backup', VM, '--to', backupFile(sandbox), ...more];
+  },
+  check: (sandbox: Sandbox): string[] =>
+    fs
+      .readdirSync(path.dirname(sandbox.state))
+      .filter((entry) => entry.endsWith('.part'))
+      .map((entry) => `half a backup: ${entry}`),
+});
+const backupFile = (sandbox: Sandbox): string => path.join(path.dirname(sandbox.state), 'x.backup');
+const backedUp = async (sandbox: Sandbox): Promise<void> => {
+  await sandbox.ok('backup', [VM, '--to', backupFile(sandbox)]);
+};
 
 export const SCENARIOS: readonly Scenario[] = [
   {
@@ -109,6 +124,15 @@ export const SCENARIOS: readonly Scenario[] = [
     from: 'off',
     argv: (sandbox) => ['export', VM, exported(sandbox)],
     outcomes: ['off'],
+  },
+  { name: 'backup (off)', from: 'off', ...backup(), outcomes: ['off'] },
+  { name: 'backup (running)', from: 'running', ...backup(), outcomes: ['running'] },
+  {
+    name: 'backup (increment)',
+    from: 'running',
+    ...backup('--incremental'),
+    prepare: backedUp,
+    outcomes: ['running'],
   },
   {
     // Off already: one that runs is stopped, as by `stop`, and without a guest that takes its 45 s.

@@ -1,0 +1,110 @@
+import assert from 'node:assert/strict';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { after, before, test } from 'node:test';
+import { poll } from '../../../src/host/time.ts';
+import { withQmp } from '../../../src/qmp/with-qmp.ts';
+import { parseVmName } from '../../../src/types.ts';
+import { audit } from '../../support/audit/audit.ts';
+import type { Finished, Running } from '../../support/program.ts';
+import { programFile } from '../../support/program.ts';
+import { Sandbox } from '../../support/sandbox.ts';
+
+const sandbox = await Sandbox.make({ after });
+const base = path.dirname(sandbox.state);
+const file = (name: string): string => path.join(base, name);
+const { paths } = sandbox.config;
+let increments = 0;
+
+before(async () => {
+  await sandbox.create('web1', '--extra-disk', '1');
+  await sandbox.ok('backup', ['web1', '--to', file('full')]);
+});
+
+/** A backup that has begun and takes a minute. */
+async function begun(to: string): Promise<Running> {
+  const running = sandbox.begin('backup', ['web1', '--to', to, '--rate', '16']);
+  const copies = async (): Promise<true | undefined> => {
+    if (running.child.exitCode !== null) throw new Error(`it ended: ${running.stderr}`);
+    const jobs = await withQmp(sandbox.files('web1').probe, (qmp) => qmp.execute('query-jobs'));
+    return jobs.length === 2 && jobs.every((job) => job['current-progress'] > 0) ? true : undefined;
+  };
+  assert.ok(await poll(copies, { deadlineMs: 60_000, everyMs: 20 }), 'nothing is copied');
+  return running;
+}
+
+/** The guest goes on, nothing is left, and the chain stands where it stood. */
+async function asBefore(): Promise<void> {
+  await sandbox.shOnDisk('web1', 'echo on >/data/note; sync');
+  const { state, run } = paths;
+  assert.deepEqual(await audit({ state, run }), []);
+  assert.deepEqual(
+    fs.readdirSync(base).filter((name) => name.includes('part') || name === 'new'),
+    [],
+  );
+  const to = file(`inc${++increments}`);
+  const said = await sandbox.ok('backup', ['web1', '--incremental', '--to', to]);
+  assert.match(said, new RegExp(`\\(increment ${increments}, `));
+}
+
+function failed({ code, stderr }: Finished, expected: RegExp): void {
+  assert.equal(code, 1);
+  assert.match(stderr, expected);
+}
+
+test('a backup that is killed is tidied up by gc', async () => {
+  const running = await begun(file('new'));
+  running.child.kill('SIGKILL');
+  await running.done;
+  assert.match(await sandbox.ok('gc', ['--execute']), /web1/);
+  await asBefore();
+});
+
+test('one that is interrupted leaves nothing, and neither does one that nobody reads', async () => {
+  const running = await begun(file('new'));
+  running.child.kill('SIGINT');
+  failed(await running.done, /interrupted by SIGINT/);
+  await asBefore();
+  const piped = sandbox.begin('backup', ['web1', '--to', '-']);
+  piped.child.stdout?.pause();
+  const reads = (): true | undefined =>
+    fs.existsSync(paths.imageServer(parseVmName('web1'))) ? true : undefined;
+  assert.ok(await poll(reads, { deadlineMs: 60_000, everyMs: 5 }), 'nothing is written');
+  piped.child.kill('SIGTERM');
+  piped.child.stdout?.resume();
+  failed(await piped.done, /interrupted by SIGTERM/);
+  await asBefore();
+});
+
+test('a reader that goes away, or a disk that is full, ends it', async () => {
+  const words = [programFile('blockhost-vm-backup'), 'web1', '--to'].join(' ');
+  const shell = (script: string): Promise<Finished> =>
+    sandbox.begin('backup', [], { prefix: ['unshare', '-m', 'sh', '-c', script, 'sh'] }).done;
+  failed(
+    await shell(
+      `{ ${words} - ; echo $? >${file('code')}; } | head -c 1000 >/dev/null; exit $(cat ${file('code')})`,
+    ),
+    /stdout cannot be written/,
+  );
+  await asBefore();
+  const small = file('small');
+  fs.mkdirSync(small);
+  const full = await shell(`mount -t tmpfs -o size=2m none ${small} && ${words} ${small}/new`);
+  failed(full, /its file system is full/);
+  await asBefore();
+});
+
+test('when QEMU is killed meanwhile it fails, and the next one has to be complete', async () => {
+  const running = await begun(file('new'));
+  process.kill(sandbox.pid('web1'), 'SIGKILL');
+  failed(await running.done, /QEMU ended while its disks were backed up/);
+  assert.equal(fs.existsSync(file('new')), false);
+  await sandbox.ok('start', ['web1']);
+  const { state, run } = paths;
+  assert.deepEqual(await audit({ state, run }), []);
+  failed(
+    await sandbox.run('backup', ['web1', '--incremental', '--to', file('new')]),
+    /is not known .*run backup without --incremental/,
+  );
+  await sandbox.ok('backup', ['web1', '--to', file('new')]);
+});
