@@ -169,9 +169,10 @@ test('a QEMU that is killed is noted at once, and told as a crash with the last 
   assert.match(text, /crashed, or a signal such as SIGKILL/);
   assert.ok(Math.abs(Date.parse(since ?? '') - Date.now()) < 60_000, `${since}`);
   assert.ok(lines.length > 0);
-  const ended = await until('its lines', () =>
-    events().find(({ kind, console: kept }) => kind === 'ended' && (kept?.length ?? 0) > 0),
-  );
+  const ended = await until('its lines', () => {
+    const last = events().findLast(({ kind }) => kind === 'ended');
+    return (last?.console?.length ?? 0) > 0 ? last : undefined;
+  });
   assert.equal(ended.detail, 'unannounced');
   const words = await sandbox.ok('explain', [name]);
   assert.match(words, /^VM web1 is off: QEMU ended without shutting down/);
