@@ -67,8 +67,16 @@ test('what this host cannot keep is refused by its key, and a running machine st
   assert.deepEqual(await world.states(project), { default: 'running' });
 });
 
-test('a new machine with such a limit does not come to be', async () => {
+test('a machine that is paused can be destroyed', async () => {
+  world.project('web', settings(''));
+  await world.ok(project, ['suspend']);
+  assert.deepEqual(await world.states(project), { default: 'paused' });
   await world.ok(project, ['destroy', '-f']);
+  assert.deepEqual(await world.left(), []);
+});
+
+test('a new machine with such a limit does not come to be', async () => {
+  world.project('web', settings('bandwidth_in: 1000'));
   const { code, stderr } = await world.run(project, ['up', '--provider=blockhost']);
   assert.equal(code, 1);
   assert.match(stderr, /blockhost\.limits \(bandwidth_in\)/);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
+import { processesAbout } from '../support/leftovers.ts';
 import { Namespace } from '../support/namespace.ts';
 import { libvirtV1Box } from '../support/vagrant/boxes.ts';
 import { VagrantWorld } from '../support/vagrant/world.ts';
@@ -35,6 +36,10 @@ test('a public network: a static address on a bridge, by which ssh and the host 
   const reloaded = await world.run(project, ['reload'], { prefix });
   assert.equal(reloaded.code, 0, `${reloaded.stdout}${reloaded.stderr}`);
   assert.doesNotMatch(reloaded.stdout, /Powering the machine off/);
+  // Also while its QEMU hangs.
+  const [qemu] = processesAbout(world.state).filter(({ command }) => command.includes('-pidfile'));
+  assert.ok(qemu !== undefined);
+  process.kill(qemu.pid, 'SIGSTOP');
   await world.ok(project, ['destroy', '-f'], { prefix });
   assert.deepEqual(await world.left(), []);
 });
