@@ -140,6 +140,18 @@ test('Node is no dependency, and the launcher says in a line that it is missing'
   );
 });
 
+test('a Node that is too old is told in a line, too', () => {
+  const old = path.join(directory, 'old.cjs');
+  fs.writeFileSync(
+    old,
+    "Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '18.19.0' } });",
+  );
+  const list = file('usr/lib/blockhost-provisioner-qemu/bin/blockhost-vm-list');
+  const { status, stderr } = spawnSync(process.execPath, ['-r', old, list], { encoding: 'utf8' });
+  assert.equal(status, 1);
+  assert.match(stderr, /^blockhost-qemu: Node 18\.19\.0 is too old; install Node 20 or later\n$/);
+});
+
 test('lintian finds no error and no warning', () => {
   const { stdout, status } = spawnSync('lintian', ['--fail-on', 'error,warning', deb], {
     encoding: 'utf8',
