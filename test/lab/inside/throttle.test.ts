@@ -164,12 +164,17 @@ test('a quota is of all the vCPUs: 10 % of two are a fifth of a CPU', async (t) 
   await ok(ROOT, 'start', 'web2');
   await busy('web2');
   await busy('web2');
-  await ok(ROOT, 'throttle', 'web2', '--cpu-quota', '50');
-  // All of this host's one CPU, which is what such a guest has without a limit, too.
-  assert.equal(read('web2', 'cpu.max'), '100000 100000');
+  // More than this host has; then all of its one CPU, which is what such a guest has without a limit, too.
+  for (const [percent, quota] of [
+    ['100', '200000'],
+    ['50', '100000'],
+  ] as const) {
+    await ok(ROOT, 'throttle', 'web2', '--cpu-quota', percent);
+    assert.equal(read('web2', 'cpu.max'), `${quota} 100000`);
+  }
   await ok(ROOT, 'throttle', 'web2', '--cpu-quota', '10');
   await sleep(1000);
-  const [cpus = 0] = await cpusOf(['web2'], 10);
+  const [cpus = 0] = await cpusOf(['web2'], 20);
   t.diagnostic(`quota 10 % of two vCPUs: uses ${(cpus * 100).toFixed(1)} % of a CPU`);
   assert.ok(cpus <= 0.21 && cpus >= 0.16, `${cpus} CPUs`);
   await ok(ROOT, 'throttle', 'web2', '--reset');
