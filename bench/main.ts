@@ -5,6 +5,7 @@ import { overheadRows } from './overhead.ts';
 import { printTable, type Row } from './row.ts';
 import { samplerRows } from './sampler.ts';
 import { scaleRows } from './scale.ts';
+import { throttleRows } from './throttle.ts';
 import { verbRows } from './verbs.ts';
 
 /** Every group measures both of its sides in turns within this one run: the machine may be shared. */
@@ -13,6 +14,7 @@ const GROUPS: Record<string, () => Promise<Row[]>> = {
   overhead: overheadRows,
   sampler: samplerRows,
   scale: scaleRows,
+  throttle: throttleRows,
   create: createRows,
 };
 

@@ -1,4 +1,7 @@
-/** One line of build/bench.json. `target` is the most `value` may be, or the least where `atLeast` made it. */
+/**
+ * One line of build/bench.json. `target` is the most `value` may be, the least where `atLeast` made it, or what it has
+ * to be near where `within` did.
+ */
 export interface Row {
   name: string;
   value: number;
@@ -13,6 +16,18 @@ export function atMost(name: string, value: number, unit: string, target: number
 
 export function atLeast(name: string, value: number, unit: string, target: number): Row {
   return { name, value: rounded(value), unit, target: rounded(target), ok: value >= target };
+}
+
+/** @param share how far off it may be: 0.05 is 5 % */
+export function within(
+  name: string,
+  value: number,
+  unit: string,
+  target: number,
+  share: number,
+): Row {
+  const ok = Math.abs(value / target - 1) <= share;
+  return { name, value: rounded(value), unit, target: rounded(target), ok };
 }
 
 export function median(values: readonly number[]): number {

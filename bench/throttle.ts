@@ -1,0 +1,160 @@
+import { sleep } from '../src/host/time.ts';
+import { withQmp } from '../src/qmp/with-qmp.ts';
+import { DISK_QDEV } from '../src/types.ts';
+import { Namespace } from '../test/support/namespace.ts';
+import { Stream } from '../test/support/net/stream.ts';
+import { Sandbox } from '../test/support/sandbox.ts';
+import { callerByAgent } from './root-agent.ts';
+import { atMost, median, type Row, within } from './row.ts';
+import { timed } from './world.ts';
+
+const SECONDS = 20;
+const ROUNDS = 11;
+/** How far from a limit its use may be. */
+const SHARE = 0.05;
+const POOL = { network: '192.0.2.0/24', start: 10, end: 12, gateway: '192.0.2.1' };
+/** The share of TCP's payload in a full Ethernet frame: 1448 of 1514 bytes. */
+const PAYLOAD = 1448 / 1514;
+
+interface Guest {
+  namespace: Namespace;
+  sandbox: Sandbox;
+  /** What the command prints; it fails unless its exit code is 0. */
+  ok(verb: string, ...args: string[]): Promise<string>;
+}
+
+/** Whether limits hold over 20 s as a guest meets them, and what a change of them costs. */
+export async function throttleRows(): Promise<Row[]> {
+  const ends: (() => Promise<void>)[] = [];
+  const scope = { after: (end: () => Promise<void>): unknown => ends.push(end) };
+  try {
+    const namespace = await Namespace.make(scope, '192.0.2.1/24');
+    const { prefix } = namespace;
+    const sandbox = await Sandbox.make(scope, {
+      network: 'bridge',
+      bridge: 'br0',
+      ip_pool: POOL,
+      access_group: 'nogroup',
+    });
+    const ok: Guest['ok'] = (verb, ...args) => sandbox.ok(verb, args, { prefix });
+    const guest = { namespace, sandbox, ok };
+    await ok('create', 'web1', ...sandbox.tiny, '--apply');
+    const rows = [...(await costRows(guest, scope)), ...(await bandwidthRows(guest))];
+    return [...rows, ...(await diskRows(guest))];
+  } finally {
+    for (const end of ends.reverse()) await end();
+  }
+}
+
+async function costRows(
+  { sandbox, namespace: { prefix }, ok }: Guest,
+  scope: { after(end: () => Promise<void>): unknown },
+): Promise<Row[]> {
+  const byAgent = await callerByAgent(scope, sandbox, prefix);
+  const [node, root, agent]: [number[], number[], number[]] = [[], [], []];
+  for (let round = 0; round < ROUNDS; round++) {
+    const value = String(1000 + round);
+    const args = ['web1', '--bandwidth-in', value, '--bandwidth-out', value, '--iops-read', value];
+    node.push((await timed(process.execPath, ['-e', '0'])).seconds);
+    root.push((await sandbox.run('throttle', args, { prefix })).seconds);
+    args[2] = args[4] = args[6] = String(2000 + round);
+    agent.push(await byAgent('throttle', args));
+  }
+  await ok('throttle', 'web1', '--reset');
+  // What the machine was busy with meanwhile shows here, too.
+  process.stderr.write(`a bare start of Node: ${median(node).toFixed(3)} s\n`);
+  return [
+    atMost('throttle of three limits, as root', median(root), 's', 0.4),
+    atMost('throttle of three limits, through the root agent', median(agent), 's', 0.6),
+  ];
+}
+
+async function bandwidthRows(guest: Guest): Promise<Row[]> {
+  const rows: Row[] = [];
+  let port = 5000;
+  for (const [way, option, kind] of [
+    ['from the guest', '--bandwidth-out', 'sink'],
+    ['to the guest', '--bandwidth-in', 'source'],
+  ] as const) {
+    for (const mbit of [1, 10, 50]) {
+      await guest.ok('throttle', 'web1', option, String(mbit * 1000));
+      const stream = await Stream.listen(guest.namespace, kind, ++port);
+      const client = `nc 192.0.2.1 ${port} ${kind === 'sink' ? '</dev/zero' : '>/dev/null'}`;
+      await begin(guest, client);
+      await stream.reach(SECONDS + 1);
+      const first = (stream.points.find(({ at }) => at >= 1)?.bytes ?? Number.NaN) * 8;
+      const rate = stream.rate(1, SECONDS + 1) / 1e6;
+      stream.close();
+      const what = `${mbit} Mbit/s ${way}`;
+      rows.push(
+        within(`${what}: TCP payload`, rate, 'Mb/s', mbit * PAYLOAD, SHARE),
+        atMost(`${what}: first second, of the rate`, first / (mbit * 1e6), 'x', 2),
+      );
+    }
+    await guest.ok('throttle', 'web1', '--reset');
+  }
+  return rows;
+}
+
+const READ = 'dd if=/dev/vda of=/dev/null bs=4k iflag=direct';
+const WRITE = 'dd if=/dev/zero of=/dev/vda bs=4k seek=100000 oflag=direct';
+
+async function diskRows(guest: Guest): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (const limit of [50, 500]) {
+    const asked = String(limit);
+    const reads = await operations(guest, ['--iops-read', asked], [READ]);
+    const writes = await operations(guest, ['--iops-write', asked], [WRITE]);
+    const both = ['--iops-read', asked, '--iops-write', asked];
+    const mixed = await operations(guest, both, [READ, WRITE]);
+    rows.push(
+      within(`direct reads, limit ${limit}`, reads.reads, '/s', limit, SHARE),
+      within(`direct writes, limit ${limit}`, writes.writes, '/s', limit, SHARE),
+      within(`direct reads, both limits ${limit}`, mixed.reads, '/s', limit, SHARE),
+      within(`direct writes, both limits ${limit}`, mixed.writes, '/s', limit, SHARE),
+    );
+  }
+  // More than an emulated guest gets to, which shows no more than that the limit is not passed.
+  const fast = await operations(guest, ['--iops-read', '5000'], [READ, READ, READ, READ]);
+  const written = await operations(guest, ['--iops-write', '5000'], [WRITE, WRITE, WRITE, WRITE]);
+  rows.push(
+    atMost('direct reads, limit 5000: not passed', fast.reads, '/s', 5000 * 1.05),
+    atMost('direct writes, limit 5000: not passed', written.writes, '/s', 5000 * 1.05),
+  );
+  return rows;
+}
+
+/** Operations per second while the guest does these for ever. */
+async function operations(
+  guest: Guest,
+  limits: readonly string[],
+  commands: readonly string[],
+): Promise<{ reads: number; writes: number }> {
+  await guest.ok('throttle', 'web1', '--reset', ...limits);
+  for (const command of commands) await begin(guest, `while :; do ${command} count=20000; done`);
+  await sleep(1500);
+  const before = await counters(guest.sandbox);
+  await sleep(SECONDS * 1000);
+  const now = await counters(guest.sandbox);
+  const seconds = (now.at - before.at) / 1000;
+  await guest.ok('guest-exec', 'web1', 'kill $(cat /run/loops); killall dd; rm /run/loops; true');
+  return {
+    reads: (now.reads - before.reads) / seconds,
+    writes: (now.writes - before.writes) / seconds,
+  };
+}
+
+function counters(sandbox: Sandbox): Promise<{ at: number; reads: number; writes: number }> {
+  return withQmp(sandbox.files('web1').probe, async (qmp) => {
+    const disks = await qmp.execute('query-blockstats');
+    const stats = disks.find(({ qdev }) => qdev === DISK_QDEV)?.stats;
+    if (stats === undefined) throw new Error('QEMU tells nothing of the disk');
+    return { at: performance.now(), reads: stats.rd_operations, writes: stats.wr_operations };
+  });
+}
+
+/** Leaves a command running in the guest. */
+async function begin({ ok }: Guest, command: string): Promise<void> {
+  const loop = `echo $$ >>/run/loops; ${command}`;
+  await ok('guest-exec', 'web1', `sh -c '${loop}' </dev/null >/dev/null 2>&1 &`);
+}
