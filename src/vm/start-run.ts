@@ -2,15 +2,13 @@ import * as fs from 'node:fs';
 import { ProvisionerError } from '../errors.ts';
 import type { VmFiles } from '../host/paths.ts';
 import { findTemplate } from '../image/template-store.ts';
-import { withQmp } from '../qmp/with-qmp.ts';
 import { runningIncarnation } from '../store/incarnation.ts';
 import { noteEnd } from '../store/last-run.ts';
 import { readVmConfig } from '../store/vm-config.ts';
 import type { VmName } from '../types.ts';
 import { processesOf } from './end-qemu.ts';
-import { deadlineOf } from './haste.ts';
+import { goOn } from './go-on.ts';
 import type { RootContext } from './host.ts';
-import { isBeginning, observe } from './observe.ts';
 import { withFreePort } from './ports.ts';
 import { repair } from './protection.ts';
 import { endRun } from './remove.ts';
@@ -45,26 +43,6 @@ export async function startRun(context: RootContext, { name }: StartVm): Promise
     await releaseStart(start);
   }
   return { outcome: 'started' };
-}
-
-/** A paused guest waits for its user, or for room on the host's disk. One that has panicked cannot go on. */
-async function goOn(context: RootContext, name: VmName): Promise<Started | undefined> {
-  const { state, qemuStatus = '' } = await observe(context, name, deadlineOf(context));
-  if (isBeginning(qemuStatus)) return undefined;
-  if (state !== 'paused') return { outcome: 'running' };
-  if (qemuStatus !== 'paused' && qemuStatus !== 'io-error') {
-    throw new ProvisionerError(`VM ${name} cannot go on: QEMU says ${qemuStatus}`, {
-      hint: `run kill ${name}, then start ${name}`,
-    });
-  }
-  const limits = { patienceMs: deadlineOf(context), signal: context.signal };
-  const { qmp: socket } = context.paths.vm(name);
-  await withQmp(
-    socket,
-    (qmp) => qmp.execute('cont', undefined, { signal: context.signal }),
-    limits,
-  );
-  return { outcome: 'continued' };
 }
 
 const KILL_MS = 500;

@@ -177,7 +177,7 @@ type Made = Pick<Sandbox, 'config' | 'env'>;
 
 async function configure(base: string, state: string, settings: Settings): Promise<Made> {
   const file = path.join(fs.mkdtempSync(path.join(base, 'c')), 'config.yaml');
-  const all = { runner: 'direct', ready_timeout: 120, ...settings };
+  const all = { runner: 'direct', ready_timeout: 300, ...settings };
   fs.writeFileSync(file, JSON.stringify(all));
   const env = { BLOCKHOST_QEMU_STATE_DIR: state, BLOCKHOST_QEMU_CONFIG: file };
   return { env, config: await loadConfig(env) };

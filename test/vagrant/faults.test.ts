@@ -135,10 +135,16 @@ function runs(): boolean {
 async function killedUp(): Promise<void> {
   const up = world.begin(project, ['up', '--provider=blockhost']);
   const journal = `${world.state}/journal`;
-  const begun = (): true | undefined =>
-    fs.existsSync(journal) && fs.readdirSync(journal).length > 0 ? true : undefined;
-  assert.ok(await poll(begun, { deadlineMs: 60_000, everyMs: 5 }), up.stderr);
-  const [name = ''] = fs.readdirSync(journal).map((file) => file.replace('.json', ''));
+  // Beside a journal in the making there is a temporary file.
+  const begun = (): string | undefined =>
+    fs.existsSync(journal)
+      ? fs
+          .readdirSync(journal)
+          .map((file) => /^([a-z0-9][\w.-]*)\.json$/i.exec(file)?.[1])
+          .find((name) => name !== undefined)
+      : undefined;
+  const name = await poll(begun, { deadlineMs: 60_000, everyMs: 5 });
+  assert.ok(name !== undefined, up.stderr);
   up.child.kill('SIGKILL');
   for (const entry of fs.readdirSync('/proc').filter((pid) => /^\d+$/.test(pid))) {
     try {

@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict';
+import * as fs from 'node:fs';
+import { before, test } from 'node:test';
+import { poll } from '../../../src/host/time.ts';
+import { programFile, Running } from '../../support/program.ts';
+import { SmallDisk } from '../../support/small-disk.ts';
+
+const small = await SmallDisk.make(400);
+const { sandbox } = small;
+
+const inspect = async () => JSON.parse(await sandbox.ok('inspect', ['web1']));
+const stateIs = (wanted: string, qemuStatus: string): Promise<true | undefined> =>
+  poll(
+    async () => {
+      const { state, qemu_status } = await inspect();
+      return state === wanted && qemu_status === qemuStatus ? true : undefined;
+    },
+    { deadlineMs: 60_000, everyMs: 100 },
+  );
+/** The guest writes 24 MB that it can tell again, and syncs them, in the background. */
+const WRITE = `f=/tmp/noise; head -c 4194304 /dev/urandom >$f; sha256sum <$f >/tmp/sum; rm -f /tmp/done
+setsid sh -c 'for i in 0 1 2 3 4 5; do dd if=/tmp/noise of=/dev/vdc bs=1M seek=$((i * 4)) conv=notrunc,fsync || exit; done; touch /tmp/done' </dev/null >/tmp/said 2>&1 &`;
+const READ = `[ -e /tmp/done ] || exit 1; echo 3 >/proc/sys/vm/drop_caches
+for i in 0 1 2 3 4 5; do dd if=/dev/vdc bs=1M skip=$((i * 4)) count=4 2>/dev/null | sha256sum | cmp - /tmp/sum || exit 2; done; cat /tmp/said`;
+
+async function fillUp(): Promise<void> {
+  small.fill(8);
+  await sandbox.sh('web1', WRITE);
+  assert.ok(await stateIs('paused', 'io-error'), 'the guest is not paused');
+}
+
+before(() => sandbox.create('web1', '--extra-disk', '1'));
+
+test('a guest that finds the disk full is paused, and everybody says so', async () => {
+  await fillUp();
+  assert.equal(await sandbox.ok('status', ['web1']), 'suspended\n');
+  assert.match(await sandbox.ok('list'), /^web1\t.*suspended/m);
+  assert.equal(JSON.parse(await sandbox.ok('metrics', ['web1'])).state, 'paused');
+  const argv = [programFile('blockhost-qemu'), 'doctor', '--json'];
+  const { stdout } = await new Running(argv, { env: sandbox.env }).done;
+  assert.match(stdout, /"io-error"/);
+});
+
+test('it is not let go on while there is no room', async () => {
+  small.fill(0);
+  const full = await sandbox.run('start', ['web1']);
+  assert.deepEqual([full.code, full.stdout], [1, '']);
+  assert.match(full.stderr, /: the file system of \S+ is full; free some space there/);
+  // Enough for a verb's own notes, but not for the guest.
+  small.fill(0.5);
+  const { code, stdout, stderr } = await sandbox.run('start', ['web1']);
+  assert.deepEqual([code, stdout], [1, '']);
+  assert.match(
+    stderr,
+    /VM web1 is paused again: its disk still cannot be written, \d MB are free in \S+; free some space there, then start web1 again/,
+  );
+});
+
+test('with room it goes on, and has lost nothing', async () => {
+  small.clear();
+  assert.equal(await sandbox.ok('start', ['web1']), 'VM web1 goes on\n');
+  const read = (): Promise<string | undefined> =>
+    sandbox.run('guest-exec', ['web1', READ]).then(({ code, stdout }) => {
+      assert.notEqual(code, 2, `the disk does not hold what was written: ${stdout}`);
+      return code === 0 ? stdout : undefined;
+    });
+  const said = await poll(read, { deadlineMs: 120_000, everyMs: 300 });
+  assert.doesNotMatch(said ?? 'it never ends', /error|never/i);
+});
+
+test('verbs that need room say so and leave everything as it was', async () => {
+  small.fill(0);
+  const before = await inspect();
+  for (const [verb, ...args] of [
+    ['throttle', 'web1', '--iops-read', '100'],
+    ['snapshot', 'create', 'web1', 's1'],
+    ['create', 'web2', ...sandbox.tiny, '--apply'],
+  ] as const) {
+    const { code, stdout, stderr } = await sandbox.run(verb, args);
+    assert.deepEqual([code, stdout], [1, ''], `${verb}: ${stderr}`);
+    assert.match(stderr, /is full|are free in|cannot be written|no room/i, verb);
+    assert.equal(stderr.trim().split('\n').length, 1, stderr);
+  }
+  const { disk_used_bytes: _, ...after } = await inspect();
+  const { disk_used_bytes: __, ...was } = before;
+  assert.deepEqual(after, was);
+  assert.equal(fs.existsSync(sandbox.files('web2').directory), false);
+  assert.doesNotMatch(await sandbox.ok('throttle', ['web1', '--show']), /100/);
+});
+
+test('on a full disk a VM can be looked at, stopped, started and destroyed', async () => {
+  small.fill(0);
+  assert.equal(await sandbox.ok('status', ['web1']), 'active\n');
+  JSON.parse(await sandbox.ok('metrics', ['web1']));
+  assert.match(await sandbox.ok('stop', ['web1', '--timeout', '20']), /^VM web1 is off/);
+  assert.equal(await sandbox.ok('status', ['web1']), 'suspended\n');
+  small.fill(0);
+  await sandbox.ok('destroy', ['web1']);
+  assert.equal(fs.existsSync(sandbox.files('web1').directory), false);
+  assert.doesNotMatch(await sandbox.ok('list'), /web1/);
+});
