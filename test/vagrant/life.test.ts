@@ -51,6 +51,11 @@ test('ssh -c gives the output and the exit code of the command', async () => {
   assert.deepEqual([code, stdout.trim()], [7, 'said']);
 });
 
+test('ssh without -c is ssh itself, and takes what is meant for it', async () => {
+  const { code, stdout } = await world.run(project, ['ssh', '--', '-T', 'echo said; exit 7']);
+  assert.deepEqual([code, stdout.trim()], [7, 'said']);
+});
+
 test('port lists what is forwarded, and it leads into the guest', async () => {
   const ports = await world.ok(project, ['port', '--machine-readable']);
   assert.match(ports, new RegExp(`forwarded_port,8080,${port}`));
