@@ -77,7 +77,7 @@ test('a guest that reboots and a sampler that restarts change none of them', asy
     FILES.map(present),
     (await run('tc', ['qdisc', 'show'])).stdout,
     // While a guest boots with half a CPU its QEMU may be too slow to tell.
-    await poll(shown, { deadlineMs: 60_000, everyMs: 1000 }),
+    await poll(shown, { deadlineMs: 240_000, everyMs: 1000 }),
   ];
   const [before, first] = [await inForce(), await bootId('web1')];
   await run('systemctl', ['restart', 'blockhost-qemu-statd.service']);
