@@ -31,6 +31,7 @@ export const ACTING: Record<string, () => Promise<{ verb: ActingVerb }>> = {
   restore: () => import('./verbs/restore.ts'),
   kill: () => import('./verbs/kill.ts'),
   destroy: () => import('./verbs/destroy.ts'),
+  'restart-crashed': () => import('./verbs/restart-crashed.ts'),
   'start-all': () => import('./verbs/start-all.ts'),
   'stop-all': () => import('./verbs/stop-all.ts'),
   doctor: () => import('./verbs/doctor.ts'),

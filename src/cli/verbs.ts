@@ -60,6 +60,9 @@ export const VERBS: Record<string, Entry> = {
   },
   kill: { summary: 'end a VM at once' },
   destroy: { summary: 'remove a VM and its disk' },
+  'restart-crashed': {
+    summary: 'start VMs that have crashed, where that is wanted',
+  },
   'start-all': {
     summary: 'start every VM whose record is active',
   },

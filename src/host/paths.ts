@@ -102,6 +102,13 @@ export class Paths {
   journal(name: VmName): string {
     return path.join(this.journals, `${name}.json`);
   }
+  get restartsDirectory(): string {
+    return path.join(this.front, 'restarts');
+  }
+  /** How restarting the VM after a crash stands. */
+  restarts(name: VmName): string {
+    return path.join(this.restartsDirectory, `${name}.json`);
+  }
   get metrics(): string {
     return path.join(this.front, 'metrics');
   }
@@ -125,6 +132,13 @@ export class Paths {
   events(name: VmName): { events: string; lines: string } {
     const directory = path.join(this.statd, '.events');
     return { events: path.join(directory, name), lines: path.join(directory, `.${name}.lines`) };
+  }
+  /** Where the sampler marks VMs that have crashed and are to be started again. */
+  get crashMarks(): string {
+    return path.join(this.statd, '.crashed');
+  }
+  crashMark(name: VmName): string {
+    return path.join(this.crashMarks, name);
   }
   /** What was found out about KVM during this boot. */
   get accelProbe(): string {

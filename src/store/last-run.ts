@@ -51,19 +51,22 @@ export function lastRun(files: VmFiles): LastRun | undefined {
   const run = tolerant(() => readValidated(files.process, Incarnation));
   if (run === undefined) return noted === undefined ? undefined : fromNote(noted);
   if (isRunning(run)) return { run, end: 'goes-on' };
-  if (noted?.end === 'asked' && incarnationKey(noted.run) === incarnationKey(run))
+  if (noted !== undefined && incarnationKey(noted.run) === incarnationKey(run))
     return fromNote(noted);
   return { run, end: foundEnd(files, run) };
 }
 
 /**
  * Notes the end of the run that run.json tells of, before run.json goes. What a verb brought about is noted before
- * QEMU is ended, so that nobody takes it for a crash. Never fails: ending a VM does not depend on it.
+ * QEMU is ended, so that nobody takes it for a crash. Who wants a VM off that has crashed is noted, too. Never fails:
+ * ending a VM does not depend on it.
  */
 export function noteEnd(files: VmFiles, by: Ender | undefined, asked: boolean): void {
   tolerant(() => {
     const last = lastRun(files);
-    if (last === undefined || !fs.existsSync(files.process) || last.end === 'asked') return;
+    if (last === undefined || last.end === 'asked') return;
+    const isNoted = last.notedAt !== undefined;
+    if (isNoted && (isWantedOff(last.by) || !isWantedOff(by))) return;
     if (last.end === 'goes-on' && !asked) return;
     const end = asked || last.end === 'goes-on' ? 'asked' : last.end;
     const note: Ended = { run: last.run, end, noted_at: new Date().toISOString() };
@@ -71,6 +74,13 @@ export function noteEnd(files: VmFiles, by: Ender | undefined, asked: boolean): 
     writeFileAtomic(files.ended, `${JSON.stringify(note)}\n`, { mode: 0o644, sync: false });
   });
 }
+
+/** Whether whoever ended the run, or found it ended, meant the VM to be off. */
+export function isWantedOff(by: Ender | undefined): boolean {
+  return by !== undefined && WANTED_OFF.has(by);
+}
+
+const WANTED_OFF: ReadonlySet<Ender> = new Set(['stop', 'stop-all', 'suspend', 'kill', 'destroy']);
 
 function foundEnd(files: VmFiles, run: Incarnation): Exclude<LastRun['end'], 'goes-on'> {
   if (run.bootId !== bootId()) return 'host-down';

@@ -10,6 +10,11 @@ const Uuid = z.string().check(z.regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12
 const Mac = z.string().check(z.regex(/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/));
 const Interface = z.string().check(z.regex(/^[a-zA-Z0-9][a-zA-Z0-9._-]{0,14}$/));
 
+/** What happens to a VM whose QEMU or kernel has crashed. */
+export const RESTART_POLICIES = ['never', 'on-crash'] as const;
+export const RestartPolicy = z.enum(RESTART_POLICIES);
+export type RestartPolicy = z.infer<typeof RestartPolicy>;
+
 /** Each mode carries just what it needs. */
 export const VmNetwork = z.discriminatedUnion('mode', [
   z.strictObject({
@@ -72,6 +77,8 @@ export const VmConfig = z.strictObject({
   username: z.string(),
   /** The user and group QEMU runs as; absent when whoever started it is not root. */
   qemu_uid: z.optional(z.int().check(z.gte(1000))),
+  /** Absent: never. */
+  restart: z.optional(RestartPolicy),
   /** What `throttle` was asked for: in force while the VM runs, from its first instruction on. */
   limits: z.optional(VmLimits),
   /** When they were last changed, ISO 8601. */

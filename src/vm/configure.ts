@@ -1,5 +1,11 @@
 import { ProvisionerError } from '../errors.ts';
-import { type Forward, readVmConfig, type VmConfig, writeVmConfig } from '../store/vm-config.ts';
+import {
+  type Forward,
+  type RestartPolicy,
+  readVmConfig,
+  type VmConfig,
+  writeVmConfig,
+} from '../store/vm-config.ts';
 import type { VmName } from '../types.ts';
 import { assertOff } from './assert-off.ts';
 import { checkSizes } from './create-spec.ts';
@@ -9,12 +15,13 @@ import { withVmLock } from './lock.ts';
 import { assertOwnHost } from './own-host.ts';
 import { recover } from './recover.ts';
 
-/** What a VM that is off can be changed to; undefined stays as it is. */
+/** What a VM can be changed to, all but `restart` only while it is off; undefined stays as it is. */
 export interface Changes {
   vcpus?: number | undefined;
   memoryMb?: number | undefined;
   /** All of them, instead of those it had. */
   forwards?: Forward[] | undefined;
+  restart?: RestartPolicy | undefined;
 }
 
 /** Changes what the next start makes of a VM. @returns the keys of vm.json that are different now. */
@@ -24,8 +31,14 @@ export function configureVm(host: Host, name: VmName, changes: Changes): Promise
     await recover(host, name);
     const files = host.paths.vm(name);
     const before = readVmConfig(name, files);
-    assertOff(name, files, 'only one that is off can be changed');
-    const after = { ...before, ...(await checked(before, changes)) };
+    const { restart, ...ofMachine } = changes;
+    if (Object.values(ofMachine).some((value) => value !== undefined))
+      assertOff(name, files, 'only one that is off can be changed');
+    const after = {
+      ...before,
+      ...(await checked(before, ofMachine)),
+      ...(restart === undefined ? {} : { restart }),
+    };
     const keys = Object.keys(after) as (keyof VmConfig)[];
     const different = keys.filter((k) => JSON.stringify(after[k]) !== JSON.stringify(before[k]));
     if (different.length > 0) writeVmConfig(files, after);

@@ -63,8 +63,12 @@ export function addressOf(spec: CreateSpec, allocation: Allocation): string {
 }
 
 function extrasRequest(extras: Extras, disks: ExtraDisk[]): CreateFiles['extras'] {
-  const { hostname, forwards, segments } = extras;
-  return { ...(hostname === undefined ? {} : { hostname }), forwards, segments, disks };
+  const { hostname, forwards, segments, restart } = extras;
+  return {
+    ...(hostname === undefined ? {} : { hostname }),
+    ...(restart === undefined ? {} : { restart }),
+    ...{ forwards, segments, disks },
+  };
 }
 
 /** Addresses inside QEMU's user network (docs/system/devices/net.rst); each VM has one of its own. */

@@ -6,6 +6,7 @@ import { endVm } from './end-vm.ts';
 import type { Host } from './host.ts';
 import { Journal } from './journal.ts';
 import { withVmLock } from './lock.ts';
+import { forgetAttempts } from './restart/attempts.ts';
 
 /** Milliseconds QEMU gets to flush and end; the guest is not asked. */
 const QUIT_GRACE_MS = 2000;
@@ -38,6 +39,7 @@ export async function finishDestroy(host: Host, name: VmName): Promise<void> {
   const vmid = (await host.store.get(name))?.vmid;
   await host.root.remove({ name, ...(vmid === undefined ? {} : { vmid }) });
   fs.rmSync(host.paths.metricsSample(name), { force: true });
+  forgetAttempts(host.paths, name);
   await host.store.release(name);
   await host.store.remove(name);
 }

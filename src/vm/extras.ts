@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import * as net from 'node:net';
 import { InputError } from '../errors.ts';
-import type { Forward, Segment } from '../store/vm-config.ts';
+import type { Forward, RestartPolicy, Segment } from '../store/vm-config.ts';
 import { GiB, quote } from '../types.ts';
 
 /** What a VM can have beyond a disk and a card; all of it optional. */
@@ -15,6 +15,8 @@ export interface Extras {
   userData: string[];
   /** A static address on the bridge. */
   address: StaticAddress | undefined;
+  /** What happens after a crash; undefined is never. */
+  restart?: RestartPolicy | undefined;
   /** False: `create` returns when QEMU runs. For guests without an agent, and callers that wait by ssh. */
   wait: boolean;
 }

@@ -61,7 +61,8 @@ async function waitForBridges(host: Host, names: ReadonlySet<string>): Promise<v
   });
 }
 
-async function inTurns(
+/** Works on each, `atOnce` at a time; one that fails holds up no other. */
+export async function inTurns(
   host: Host,
   names: readonly VmName[],
   atOnce: number,

@@ -4,12 +4,16 @@ import { isVmName, type VmName } from '../types.ts';
 import { destroyVm } from './destroy.ts';
 import { dueFor } from './gc-due.ts';
 import type { Host } from './host.ts';
+import { restartCrashed } from './restart/restart-crashed.ts';
 import { startVm } from './start.ts';
 import { STOP_LIMIT_MS, stopVm } from './stop.ts';
 import { sweep } from './sweep.ts';
 import { tidyEnded } from './tidy.ts';
 import { withTransition } from './transition.ts';
 import { finish, unfinished } from './unfinished.ts';
+
+/** Enough for an attempt that is due at once. */
+const FIRST_ATTEMPT_MS = 2000;
 
 export type GcPhase = 'suspend' | 'destroy';
 
@@ -26,6 +30,7 @@ export interface GcOutcome {
   name: string;
   what:
     | 'finished'
+    | 'restarted'
     | 'suspended'
     | 'destroyed'
     | 'left'
@@ -50,7 +55,10 @@ export async function collectGarbage(host: Host, options: GcOptions): Promise<Gc
       if (due === phase) outcomes.push(await attempt(host, record, phase, options));
     }
   }
-  if (options.execute && !options.mock) await tidyHost(host);
+  if (options.execute && !options.mock) {
+    outcomes.push(...(await restartAll(host)));
+    await tidyHost(host);
+  }
   return outcomes;
 }
 
@@ -69,6 +77,20 @@ async function finishAll(host: Host): Promise<GcOutcome[]> {
   }
   // When nothing is unfinished any more: what is left then is nobody's.
   for (const failure of await tidyEnded(host)) outcomes.push({ ...failure, what: 'failed' });
+  return outcomes;
+}
+
+/** Those whose crash nobody has seen; the others have been started, or wait for their time elsewhere. */
+async function restartAll(host: Host): Promise<GcOutcome[]> {
+  const outcomes: GcOutcome[] = [];
+  await restartCrashed(host, {
+    patienceMs: FIRST_ATTEMPT_MS,
+    onOutcome(name, outcome) {
+      if (outcome.what === 'started')
+        outcomes.push({ name, what: 'restarted', why: 'it had crashed' });
+      if (outcome.what === 'failed') outcomes.push({ name, what: 'failed', why: outcome.why });
+    },
+  });
   return outcomes;
 }
 

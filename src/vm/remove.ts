@@ -27,6 +27,8 @@ export async function endRun(context: RootContext, request: EndVm): Promise<Ende
       : await endQemu(files, request.how, waitOf(context, request.wait_ms), () =>
           noteEnd(files, request.by, true),
         );
+  // Whoever looks at a run has seen the mark.
+  removeWithoutLinks(context.paths.crashMark(request.name));
   if (!ended.gone) return ended;
   noteEnd(files, request.by, request.how === 'tidy' && ASKS_GUEST.has(request.by));
   await removeRun(context, request);

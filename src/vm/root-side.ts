@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import { TemplateManifest } from '../image/template-manifest.ts';
 import type { Publish } from '../image/template-store.ts';
 import { Ender } from '../store/last-run.ts';
-import { Forward, Segment, type VmConfig } from '../store/vm-config.ts';
+import { Forward, RestartPolicy, Segment, type VmConfig } from '../store/vm-config.ts';
 import { VmLimits } from '../store/vm-limits.ts';
 import { isVmName, type VmName } from '../types.ts';
 
@@ -70,6 +70,7 @@ export const CreateFiles = z.strictObject({
         .array(z.pick(Segment, { address: true, prefix_length: true }))
         .check(z.maxLength(8)),
       disks: z.array(ExtraDisk).check(z.maxLength(16)),
+      restart: z.optional(RestartPolicy),
     }),
   ),
   seed: z.strictObject({

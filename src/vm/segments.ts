@@ -5,10 +5,11 @@ import type { CreateFiles } from './root-side.ts';
 
 /** The part of vm.json that the extras of a request make; disks follow when they are made. */
 export function extrasConfig(extras: CreateFiles['extras'], state: string): Partial<VmConfig> {
-  const { forwards = [], segments = [] } = extras ?? {};
+  const { forwards = [], segments = [], restart } = extras ?? {};
   return {
     ...(forwards.length === 0 ? {} : { forwards }),
     ...(segments.length === 0 ? {} : { segments: segments.map((at) => segmentOf(at, state)) }),
+    ...(restart === undefined ? {} : { restart }),
   };
 }
 

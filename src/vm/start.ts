@@ -8,12 +8,15 @@ import type { Started } from './root-side.ts';
 
 /** Starts a VM that is off; one that was paused goes on. */
 export function startVm(host: Host, name: VmName): Promise<Started['outcome']> {
-  return withVmLock(host, name, 'start', async () => {
-    await recover(host, name);
-    // Without a VM nothing is begun.
-    readVmConfig(name, host.paths.vm(name));
-    const journal = new Journal(host, name, { verb: 'start' });
-    const { outcome } = await journaled(journal, () => host.root.start({ name }));
-    return outcome;
-  });
+  return withVmLock(host, name, 'start', () => startHeld(host, name));
+}
+
+/** The same for one whose lock is held. */
+export async function startHeld(host: Host, name: VmName): Promise<Started['outcome']> {
+  await recover(host, name);
+  // Without a VM nothing is begun.
+  readVmConfig(name, host.paths.vm(name));
+  const journal = new Journal(host, name, { verb: 'start' });
+  const { outcome } = await journaled(journal, () => host.root.start({ name }));
+  return outcome;
 }

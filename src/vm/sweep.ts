@@ -13,7 +13,7 @@ import type { Host } from './host.ts';
  */
 export async function sweep(host: Host): Promise<void> {
   const { paths, role } = host;
-  for (const directory of [paths.front, paths.journals, paths.metrics])
+  for (const directory of [paths.front, paths.journals, paths.metrics, paths.restartsDirectory])
     removeStaleTemporaries(directory);
   if (fs.existsSync(paths.staging)) await removeStale(paths);
   for (const name of namesIn(path.dirname(paths.lock(ANY)), LOCK)) await sweepLock(host, name);

@@ -80,7 +80,10 @@ test('hook, root agent’s actions and units lie where BlockHost looks for them'
   assert.ok(fs.statSync(file(manifest.setup.first_boot_hook)).mode & 0o111);
   assert.ok(fs.existsSync(file(manifest.root_agent_actions)));
   const units = ['lib', 'usr/lib'].map((folder) => file(`${folder}/systemd/system`));
-  for (const unit of ['blockhost-gc.timer', 'blockhost-gc.service']) {
+  for (const unit of [
+    ...['blockhost-gc.timer', 'blockhost-gc.service'],
+    ...['blockhost-qemu-restart.path', 'blockhost-qemu-restart.service'],
+  ]) {
     assert.ok(
       units.some((folder) => fs.existsSync(path.join(folder, unit))),
       unit,

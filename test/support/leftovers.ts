@@ -35,7 +35,7 @@ export function listing(directory: string): string[] {
 
 /** What stays when no VM is left: directories, templates, the empty store and its lock. */
 const STAYS =
-  /^(vms|run|run\/\.accel\.json|journal|locks|metrics|staging|trash|templates(\/.*)?|vms\.json(\.lock)?)$/;
+  /^(vms|run|run\/\.accel\.json|journal|restarts|locks|metrics|staging|trash|templates(\/.*)?|vms\.json(\.lock)?)$/;
 
 /**
  * What there is of VMs in a state directory that should have none: processes, files, records,

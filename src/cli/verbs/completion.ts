@@ -24,6 +24,7 @@ const WITHOUT_VM = new Set([
   'start-all',
   'stop-all',
   'statd',
+  'restart-crashed',
 ]);
 
 /** Known by the first word of blockhost-qemu only. */
@@ -35,6 +36,7 @@ const WITHOUT_COMMAND = new Set([
   'stop-all',
   'history',
   'statd',
+  'restart-crashed',
 ]);
 
 function bashScript(verbs: readonly string[]): string {

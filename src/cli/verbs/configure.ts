@@ -1,12 +1,13 @@
 import { InputError } from '../../errors.ts';
 import { parseVmName } from '../../types.ts';
-import { configureVm } from '../../vm/configure.ts';
+import { type Changes, configureVm } from '../../vm/configure.ts';
 import { parseForward } from '../../vm/extras.ts';
 import type { ActingVerb } from '../invocation.ts';
 import { collect, numberOption, strings, wholeNumber } from '../options.ts';
+import { restartOf, restartOption } from './create-extras.ts';
 
 export const verb: ActingVerb = {
-  summary: 'change what the next start makes of a VM that is off',
+  summary: 'change what the next start makes of a VM that is off; --restart also of one that runs',
   declare(command) {
     command
       .argument('<name>', 'the VM')
@@ -17,13 +18,15 @@ export const verb: ActingVerb = {
         '[tcp:|udp:][ADDRESS:]HOSTPORT:GUESTPORT (repeatable); replaces all it had',
         collect,
       )
+      .addOption(restartOption())
       .option('--no-forward', 'forward no port but that of ssh');
   },
   async run({ args, options, host, out }) {
     const name = parseVmName(args[0]);
-    const changes = {
+    const changes: Changes = {
       vcpus: numberOption(options, 'cpu'),
       memoryMb: numberOption(options, 'memory'),
+      restart: restartOf(options),
       forwards: options.forward === false ? [] : forwardsOf(options.forward),
     };
     if (Object.values(changes).every((value) => value === undefined)) {

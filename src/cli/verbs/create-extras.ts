@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import { RESTART_POLICIES, type RestartPolicy } from '../../store/vm-config.ts';
 import { readCloudInitContent } from '../../vm/create-spec.ts';
 import {
   type Extras,
@@ -30,7 +31,20 @@ export function declareExtras(command: Command): void {
     .option('--gateway <address>', 'the way out for --address')
     .option('--extra-disk <GB or image>', 'a further disk (repeatable)', collect, [])
     .option('--user-data <file>', 'more user-data for cloud-init (repeatable)', collect, [])
+    .addOption(restartOption())
     .addOption(new Option('--no-wait', 'return when QEMU runs, without waiting for the guest'));
+}
+
+/** Of `create` and `configure`. */
+export function restartOption(): Option {
+  return new Option(
+    '--restart <policy>',
+    'on-crash: it is started again when its QEMU or its kernel has crashed (default: never)',
+  ).choices(RESTART_POLICIES);
+}
+
+export function restartOf(options: Invocation['options']): RestartPolicy | undefined {
+  return RESTART_POLICIES.find((policy) => policy === options.restart);
 }
 
 /** @throws InputError naming the option that is wrong. */
@@ -46,6 +60,7 @@ export function extrasOf(options: Invocation['options']): Extras {
       address === undefined
         ? undefined
         : { ...parseAddress('--address', address), gateway: stringOption(options, 'gateway') },
+    restart: restartOf(options),
     wait: options.wait !== false,
   };
 }

@@ -1,6 +1,7 @@
 import { parseVmName } from '../../types.ts';
 import { eventLine } from '../../vm/explain/event-words.ts';
 import { explainVm } from '../../vm/explain/explain.ts';
+import { restartLine } from '../../vm/explain/restart-words.ts';
 import type { Explanation } from '../../vm/explain/shape.ts';
 import type { LookingVerb } from '../invocation.ts';
 
@@ -29,6 +30,7 @@ Example:
 
 function inWords(found: Explanation): string[] {
   const { vm_name, state, text, since, advice, busy, unfinished, events, watched } = found;
+  const restart = restartLine(found.restart);
   return [
     `VM ${vm_name} is ${state === 'unknown' ? 'in an unknown state' : state}: ${text}`,
     ...(since === null ? sinceUnknown(found) : [`since ${since}`]),
@@ -36,6 +38,7 @@ function inWords(found: Explanation): string[] {
     ...(unfinished === null
       ? []
       : [`a ${unfinished.verb} of it died half-way: ${unfinished.next}`]),
+    ...(restart === undefined ? [] : [restart]),
     ...(advice === null ? [] : [`what to do: ${advice}`]),
     ...(watched
       ? []

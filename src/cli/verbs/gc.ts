@@ -48,6 +48,7 @@ Examples:
 
 const WORDS: Record<Exclude<GcOutcome['what'], 'failed'>, string> = {
   finished: 'is tidied up',
+  restarted: 'is started again',
   suspended: 'is suspended',
   destroyed: 'is destroyed',
   left: 'is left alone',

@@ -1,7 +1,9 @@
+import * as fs from 'node:fs';
 import { Option } from 'commander';
 import { InputError } from '../../errors.ts';
 import { keepHeapSmall } from '../../host/small-heap.ts';
 import { Textfile } from '../../metrics/prometheus/textfile.ts';
+import { Restarter } from '../../metrics/statd/restarter.ts';
 import { Statd } from '../../metrics/statd/statd.ts';
 import { quote } from '../../types.ts';
 import type { LookingVerb } from '../invocation.ts';
@@ -27,12 +29,14 @@ Example:
   async run({ options, host, out }) {
     const file = stringOption(options, 'textfile');
     const textfile = file === undefined ? undefined : new Textfile(file, (line) => out.note(line));
+    const restarter = Restarter.of(host.paths, fs.realpathSync(process.argv[1] ?? ''));
     const statd = new Statd({
       paths: host.paths,
       intervalMs: intervalMs(stringOption(options, 'interval') ?? '2'),
       report: (line) => out.note(line),
       onRecords: (name, records) => textfile?.put(name, records),
       onGone: (name) => textfile?.remove(name),
+      onCrash: () => restarter?.poke(),
     });
     keepHeapSmall();
     statd.start();

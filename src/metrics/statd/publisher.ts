@@ -37,6 +37,11 @@ export class Publisher {
     fs.renameSync(temporary, `${this.#paths.statd}/${name}`);
   }
 
+  /** It has crashed, and somebody who may is to start it again: the mark is theirs to take away. */
+  mark(name: VmName): void {
+    fs.writeFileSync(this.#paths.crashMark(name), '', { mode: 0o644 });
+  }
+
   withdraw(name: VmName): void {
     this.#remove(name);
   }
@@ -45,6 +50,7 @@ export class Publisher {
   remove(name: VmName): void {
     this.#remove(name);
     fs.rmSync(this.#paths.history(name), { force: true });
+    fs.rmSync(this.#paths.crashMark(name), { force: true });
     for (const file of Object.values(this.#paths.events(name))) fs.rmSync(file, { force: true });
   }
 
@@ -54,7 +60,7 @@ export class Publisher {
 }
 
 /** Folders of what outlives a sampler, a file for each VM. */
-const KEPT = ['.history', '.events'];
+const KEPT = ['.history', '.events', '.crashed'];
 
 /** No VM's file can have such a name: it begins with a dot. Only one sampler writes here (statd.ts). */
 const TEMPORARY = '.tmp';

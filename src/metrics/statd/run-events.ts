@@ -25,8 +25,11 @@ export class RunEvents {
   #panicked = false;
   #silent = false;
   #answeredMs = monotonicMs();
+  readonly #onCrash: () => void;
 
-  constructor(log: EventLog, files: VmFiles, incarnation: Incarnation) {
+  /** @param onCrash called when the guest has panicked, and when QEMU is gone without having said that it ends. */
+  constructor(log: EventLog, files: VmFiles, incarnation: Incarnation, onCrash: () => void) {
+    this.#onCrash = onCrash;
     this.#log = log;
     this.#files = files;
     this.#run = incarnationKey(incarnation);
@@ -57,6 +60,7 @@ export class RunEvents {
   ended(watched: boolean): void {
     const unannounced = watched ? ENDED.unannounced : ENDED.unseen;
     this.#noteWithLines('ended', this.#shutdown ? ENDED.announced : unannounced);
+    if (!this.#shutdown) this.#onCrash();
   }
 
   #heardKnown(event: KnownEvent): void {
@@ -74,6 +78,7 @@ export class RunEvents {
         this.#panicked = true;
         this.#halted = true;
         this.#noteWithLines('panicked', undefined);
+        this.#onCrash();
         break;
       case 'BLOCK_IO_ERROR':
         this.#ioError(event.data);
@@ -125,7 +130,13 @@ function said(word: string): string {
 }
 
 /** A run that ended while no sampler looked: what the files say of its end is all there is. */
-export function noteMissedEnd(log: EventLog, files: VmFiles, incarnation: Incarnation): void {
+export function noteMissedEnd(
+  log: EventLog,
+  files: VmFiles,
+  incarnation: Incarnation,
+  onCrash: () => void,
+): void {
   const run = incarnationKey(incarnation);
-  if (log.has(run) && !log.has(run, 'ended')) new RunEvents(log, files, incarnation).ended(false);
+  if (!log.has(run) || log.has(run, 'ended')) return;
+  new RunEvents(log, files, incarnation, onCrash).ended(false);
 }

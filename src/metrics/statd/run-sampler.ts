@@ -33,6 +33,7 @@ export interface RunContext {
   deadlineMs: number;
   agents: Gate;
   log: EventLog;
+  onCrash: () => void;
   /** There is something new to publish. */
   onChange(): void;
   /** Something happened that is worth a whole sample at once. */
@@ -64,7 +65,7 @@ export class RunSampler {
     this.#context = context;
     this.#key = incarnationKey(incarnation);
     this.#host = new HostReader(name, incarnation, config);
-    this.#events = new RunEvents(context.log, files, incarnation);
+    this.#events = new RunEvents(context.log, files, incarnation, context.onCrash);
     this.#link = new Link(files.stat, {
       onUp: () => this.#up(),
       onDown: () => {
@@ -124,7 +125,7 @@ export class RunSampler {
     const seldom = monotonicMs() >= this.#seldomMs;
     this.#link.poke();
     const disk = await this.#askQemu(seldom);
-    this.#events.looked(disk !== null);
+    this.#events.looked(this.#link.qmp !== undefined);
     if (disk !== null) this.#answers += 1;
     const agent = this.#agent.readings;
     const { config } = this.#context;

@@ -17,6 +17,8 @@ export interface StatdOptions {
   report(line: string): void;
   onRecords?(name: VmName, records: Records): void;
   onGone?(name: VmName): void;
+  /** A VM that is to be started again has crashed; it is marked. */
+  onCrash?(): void;
 }
 
 /** In case a notification was lost. */
@@ -45,6 +47,7 @@ export class Statd {
       agents: new Gate(AGENTS),
       placeMs: places(intervalMs),
       self: selfIdentity(),
+      onCrash: (name) => this.#mark(name),
       onGone: (name) => this.#forget(name),
       onTrouble: (name, error) => this.#trouble(`VM ${name}: ${messageOf(error)}`),
       onRecords: (name, records) => options.onRecords?.(name, records),
@@ -124,6 +127,15 @@ export class Statd {
     this.#watches.delete(name);
     this.#context.publisher.remove(name);
     this.#options.onGone?.(name);
+  }
+
+  #mark(name: VmName): void {
+    try {
+      this.#context.publisher.mark(name);
+      this.#options.onCrash?.();
+    } catch (error) {
+      this.#trouble(`VM ${name} cannot be marked as crashed: ${messageOf(error)}`);
+    }
   }
 
   #trouble(line: string): void {

@@ -4,17 +4,15 @@ import type { ProcessIdentity } from '../../host/process.ts';
 import { monotonicMs } from '../../host/time.ts';
 import { uptimeSeconds } from '../../host/uptime.ts';
 import { runningIncarnation } from '../../store/incarnation.ts';
-import { lastRun } from '../../store/last-run.ts';
 import { readVmConfig, type VmConfig } from '../../store/vm-config.ts';
 import type { VmName } from '../../types.ts';
 import { formatPublished, type StatusWord } from '../published.ts';
 import type { MetricsRecord } from '../record.ts';
 import { OFF, type Records, toRecords } from '../view.ts';
-import { EventLog } from './event-log.ts';
+import { Chronicle } from './chronicle.ts';
 import type { Gate } from './gate.ts';
 import { Past } from './past.ts';
 import type { Publisher } from './publisher.ts';
-import { noteMissedEnd } from './run-events.ts';
 import { RunSampler } from './run-sampler.ts';
 
 export interface WatchContext {
@@ -26,6 +24,8 @@ export interface WatchContext {
   placeMs(): number;
   /** This process: what is said of a VM that is off is true as long as somebody looks. */
   self: ProcessIdentity;
+  /** It has crashed, and is to be started again. */
+  onCrash(name: VmName): void;
   /** There is no such VM any more. */
   onGone(name: VmName): void;
   /** What kept a sample from being published; for a person, seldom. */
@@ -53,7 +53,7 @@ export class VmWatch {
   #run: RunSampler | undefined;
   #runSince = 0;
   readonly #past: Past;
-  #log: EventLog | undefined;
+  readonly #chronicle: Chronicle;
   #timer: NodeJS.Timeout | undefined;
   #busy = false;
   #again = false;
@@ -61,12 +61,13 @@ export class VmWatch {
   #offPublishedMs = Number.NEGATIVE_INFINITY;
   readonly #placeMs: number;
   #stopped = false;
-  #first = true;
 
   constructor(name: VmName, context: WatchContext) {
     this.#name = name;
     this.#context = context;
     this.#files = context.paths.vm(name);
+    const events = context.paths.events(name);
+    this.#chronicle = new Chronicle(this.#files, events, () => context.onCrash(name));
     this.#past = new Past(context.paths.history(name), context.intervalMs);
     this.#placeMs = context.placeMs();
   }
@@ -86,7 +87,7 @@ export class VmWatch {
     clearTimeout(this.#timer);
     this.#endRun();
     this.#past.close();
-    this.#log?.close();
+    this.#chronicle.close();
   }
 
   #hurry(): void {
@@ -141,8 +142,7 @@ export class VmWatch {
       this.#endRun();
       // A restart may be so fast that the next run is there already.
       this.#beginRun(config);
-    } else if (this.#first) this.#noteMissedEnd(config);
-    this.#first = false;
+    } else if (this.#run === undefined) this.#chronicle.noteMissed(config);
     if (this.#stopped) return;
     const record = this.#publish();
     const isKnown = this.#run !== undefined && this.#run.answers >= 2;
@@ -174,22 +174,12 @@ export class VmWatch {
       incarnation,
       deadlineMs: Math.min(1000, intervalMs / 2),
       agents,
-      log: this.#logOf(config),
+      log: this.#chronicle.logOf(config),
+      onCrash: () => this.#chronicle.crashed(this.#config ?? config),
       onChange: () => this.#publishNow(),
       onUrgent: () => this.#hurry(),
     });
     this.#runSince = monotonicMs();
-  }
-
-  #noteMissedEnd(config: VmConfig): void {
-    const last = lastRun(this.#files);
-    if (last !== undefined && last.end !== 'goes-on')
-      noteMissedEnd(this.#logOf(config), this.#files, last.run);
-  }
-
-  #logOf({ uuid }: VmConfig): EventLog {
-    this.#log ??= new EventLog(this.#context.paths.events(this.#name), uuid);
-    return this.#log;
   }
 
   #endRun(): void {

@@ -2,6 +2,7 @@ import type { VmName } from '../../types.ts';
 import type { ReadHost } from '../host.ts';
 import { causeOf } from './cause.ts';
 import { type Facts, gatherFacts } from './facts.ts';
+import { restartingOf } from './restart-words.ts';
 import type { Explanation } from './shape.ts';
 import { nextVerbDoes } from './unfinished-words.ts';
 
@@ -17,6 +18,7 @@ export async function explainVm(host: ReadHost, name: VmName): Promise<Explanati
     run: now.incarnation === undefined ? null : pick(now.incarnation),
     unfinished:
       journal === undefined || busy ? null : { verb: journal.verb, next: nextVerbDoes(journal) },
+    restart: restartingOf(facts.config.restart ?? 'never', facts.attempts, facts.last),
     events: (facts.events ?? []).map(({ run: _, ...event }) => event),
     watched: facts.events !== undefined,
     last_sign: facts.lastSign,

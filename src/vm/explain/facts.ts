@@ -1,5 +1,5 @@
 import * as fs from 'node:fs';
-import { NotFoundError } from '../../errors.ts';
+import { errnoOf, messageOf } from '../../errors.ts';
 import { isLockHeld } from '../../host/lock-held.ts';
 import { KERNEL_PANIC, lastLines } from '../../host/log-tail.ts';
 import type { VmFiles } from '../../host/paths.ts';
@@ -14,6 +14,7 @@ import type { VmName } from '../../types.ts';
 import type { ReadHost } from '../host.ts';
 import { type JournalEntry, readJournal } from '../journal.ts';
 import { type Observation, observe } from '../observe.ts';
+import { type Attempts, readAttempts } from '../restart/attempts.ts';
 
 /** All that the host has to say of one VM. */
 export interface Facts {
@@ -34,6 +35,7 @@ export interface Facts {
   events: VmEvent[] | undefined;
   /** Those of the run that goes on, or of the last one. */
   runEvents: VmEvent[];
+  attempts: Attempts | undefined;
   console: string[];
   qemu: string[];
   /** When the guest's console was last written to, ISO 8601. */
@@ -60,6 +62,7 @@ export async function gatherFacts(host: ReadHost, name: VmName): Promise<Facts> 
     failedDisks: now.qemuStatus === 'io-error' ? await failedDisks(files) : [],
     everStarted: fs.existsSync(files.consoleLog),
     runEvents: (events ?? []).filter((event) => event.run === key),
+    attempts: readAttempts(host.paths, name),
     console: lastLines(files.consoleLog, LINES, KERNEL_PANIC),
     qemu: lastLines(files.qemuLog, LINES),
     lastSign: writtenAt(files.consoleLog),
@@ -71,7 +74,8 @@ async function recordOf(host: ReadHost, name: VmName): Promise<VmRecord | undefi
   try {
     return await host.store.get(name);
   } catch (error) {
-    if (!(error instanceof NotFoundError)) host.report(String(error));
+    if (errnoOf(error) === 'EACCES') throw error;
+    host.report(messageOf(error));
     return undefined;
   }
 }

@@ -1,4 +1,5 @@
 import type { VmEvent } from '../../store/vm-events.ts';
+import type { Restarting } from './restart-words.ts';
 
 /** Why a VM is as it is. */
 export interface Cause {
@@ -21,6 +22,7 @@ export interface Explanation extends Cause {
   run: { pid: number; started_at: string; accel: string } | null;
   /** A verb that died half-way, and what the next verb does about it. */
   unfinished: { verb: string; next: string } | null;
+  restart: Restarting;
   events: Omit<VmEvent, 'run'>[];
   /** Whether a sampler has watched it since the host's boot. */
   watched: boolean;

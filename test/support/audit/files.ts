@@ -6,6 +6,7 @@ const TOP = new Set([
   'vms',
   'run',
   'journal',
+  'restarts',
   'locks',
   'metrics',
   'staging',
@@ -34,6 +35,9 @@ export function auditFiles(world: World, vms: readonly Vm[]): string[] {
     ...list(at('metrics'))
       .filter((name) => !names.has(name.replace(/\.json$/, '')))
       .map((name) => `metrics ${name} of no VM`),
+    ...list(at('restarts'))
+      .filter((name) => !names.has(name.replace(/\.json$/, '')))
+      .map((name) => `restarts ${name} of no VM`),
     ...list(world.run)
       .filter((name) => !name.startsWith('.') && !names.has(name))
       .map((name) => `run directory ${name} of no VM`),

@@ -27,13 +27,15 @@ function world(t: TestContext) {
   const file = { events: path.join(directory, 'web1'), lines: path.join(directory, '.web1.lines') };
   const log = new EventLog(file, UUID);
   t.after(() => log.close());
-  const events = new RunEvents(log, files, incarnation);
+  const crashes: string[] = [];
+  const onCrash = () => void crashes.push('crash');
+  const events = new RunEvents(log, files, incarnation, onCrash);
   const hear = (name: string, data: object = {}) => events.heard(importEvent(name, { data }));
   const kinds = () => {
     log.close();
     return readVmEvents(file, UUID)?.map(({ kind, count }) => `${kind} ${count}`);
   };
-  return { file, files, log, events, hear, kinds };
+  return { file, files, log, events, hear, kinds, crashes, onCrash };
 }
 
 test('a guest that does the same for ever is one entry, and crowds out nothing', (t) => {
@@ -73,10 +75,11 @@ test('an end tells whether it was announced, unannounced or not seen', (t) => {
     [false, true, 'unannounced'],
     [false, false, 'unseen'],
   ] as const) {
-    const { hear, events, file } = world(t);
+    const { hear, events, file, crashes } = world(t);
     if (shutdown) hear('SHUTDOWN', { guest: true, reason: 'guest-shutdown' });
     events.ended(watched);
     assert.equal(readVmEvents(file, UUID)?.at(-1)?.detail, detail);
+    assert.equal(crashes.length, shutdown ? 0 : 1);
   }
 });
 
@@ -89,11 +92,12 @@ test('words of QEMU are bounded and harmless', (t) => {
 });
 
 test('the next sampler goes on with the same run, and finds an end it has missed', (t) => {
-  const { log, file, files } = world(t);
+  const { log, file, files, crashes, onCrash } = world(t);
   log.close();
   const next = new EventLog(file, UUID);
-  noteMissedEnd(next, files, incarnation);
-  noteMissedEnd(next, files, incarnation);
+  noteMissedEnd(next, files, incarnation, onCrash);
+  noteMissedEnd(next, files, incarnation, onCrash);
+  assert.equal(crashes.length, 1);
   const found = readVmEvents(file, UUID) ?? [];
   assert.deepEqual(
     found.map(({ kind, detail }) => [kind, detail]),
@@ -103,7 +107,7 @@ test('the next sampler goes on with the same run, and finds an end it has missed
     ],
   );
   // Of a run that nobody saw there is nothing to be said.
-  noteMissedEnd(next, files, { ...incarnation, pid: 4_000_001 });
+  noteMissedEnd(next, files, { ...incarnation, pid: 4_000_001 }, onCrash);
   assert.equal(readVmEvents(file, UUID)?.length, 2);
 });
 

@@ -27,7 +27,14 @@ function facts(more: Partial<Facts>): Facts {
   return {
     ...{ name: parseVmName('web1'), config: configOf('web1', 1), record: undefined },
     ...{ journal: undefined, busy: false, now: { state: 'stopped' }, processState: undefined },
-    ...{ failedDisks: [], last: undefined, everStarted: true, events: [], runEvents: [] },
+    ...{
+      failedDisks: [],
+      attempts: undefined,
+      last: undefined,
+      everStarted: true,
+      events: [],
+      runEvents: [],
+    },
     ...{ console: [], qemu: [], lastSign: null },
     ...more,
   };

@@ -1,0 +1,45 @@
+import { restartCrashed } from '../../vm/restart/restart-crashed.ts';
+import type { RestartOutcome } from '../../vm/restart/restart-vm.ts';
+import type { ActingVerb } from '../invocation.ts';
+
+export const verb: ActingVerb = {
+  summary:
+    'start VMs that have crashed, if they were created or configured with --restart on-crash',
+  declare(command) {
+    command.addHelpText(
+      'after',
+      `
+The first attempt comes after a second, the next after 10 s, 1 min and 5 min, then it is given up; a VM that ran for
+10 minutes is well again. Returns when nothing is left to be waited for. On hosts with systemd the unit
+blockhost-qemu-restart.path runs it when the sampler has seen a crash; elsewhere the sampler does so itself.`,
+    );
+  },
+  async run({ host, out }) {
+    const told = new Map<string, string>();
+    const ok = await restartCrashed(host, {
+      patienceMs: Number.POSITIVE_INFINITY,
+      onOutcome(name, outcome) {
+        const words = wordsFor(outcome);
+        if (words !== undefined && told.get(name) !== words) out.line(`VM ${name} ${words}`);
+        told.set(name, words ?? '');
+      },
+    });
+    return ok ? 0 : 1;
+  },
+};
+
+function wordsFor(outcome: RestartOutcome): string | undefined {
+  switch (outcome.what) {
+    case 'left':
+    case 'busy':
+      return undefined;
+    case 'started':
+      return `is started again after a crash (attempt ${outcome.attempt})`;
+    case 'waits':
+      return `has crashed: attempt ${outcome.attempt} is due at ${new Date(outcome.dueMs).toISOString()}`;
+    case 'failed':
+      return `could not be started (attempt ${outcome.attempt}): ${outcome.why}`;
+    case 'gave-up':
+      return `is given up after ${outcome.attempts} attempts${outcome.why === null ? '' : `: ${outcome.why}`}`;
+  }
+}
