@@ -33,6 +33,7 @@ export class Paths {
       directory,
       image: path.join(directory, 'disk.qcow2'),
       manifest: path.join(directory, 'template.json'),
+      seen: path.join(directory, 'seen.json'),
     };
   }
   /** Where a template is made before it is published; with one user on the file system of `templates`. */
@@ -96,6 +97,10 @@ export class Paths {
   rootLock(name: VmName): string {
     return path.join(this.state, 'locks', `.root-${name}.lock`);
   }
+  /** Held while an image of the store is read through. */
+  templateLock(id: string): string {
+    return path.join(this.state, 'locks', `.template-${id}.lock`);
+  }
   get journals(): string {
     return path.join(this.front, 'journal');
   }
@@ -151,6 +156,8 @@ export interface TemplateFiles {
   /** Immutable qcow2 without a backing file. */
   image: string;
   manifest: string;
+  /** Which file was read through last, and what it held (image/template-check.ts). */
+  seen: string;
 }
 
 export type VmFiles = Record<

@@ -13,7 +13,7 @@ import type { TemplateFacts } from './template-manifest.ts';
 import { publishTemplate, type Template } from './template-store.ts';
 
 /** What the one who made the image says of it; the rest is found out here. */
-export type ClaimedFacts = Omit<TemplateFacts, 'sha256' | 'virtualSize'>;
+export type ClaimedFacts = Omit<TemplateFacts, 'sha256' | 'imageSha256' | 'virtualSize'>;
 
 /**
  * Publishes an image that somebody less trusted has made: copied first, since its maker may still have it open,
@@ -32,7 +32,8 @@ export async function adoptTemplate(
     const sha256 = await copy(source, image, signal);
     if (probeImage(image) !== 'qcow2') throw new InputError(`${source} is not a qcow2 image`);
     const { virtualSize } = await imageInfo(image, { format: 'qcow2', signal });
-    return publishTemplate(paths, directory, { ...facts, sha256, virtualSize }, { makeCurrent });
+    const found = { sha256, imageSha256: sha256, virtualSize };
+    return publishTemplate(paths, directory, { ...facts, ...found }, { makeCurrent });
   });
 }
 

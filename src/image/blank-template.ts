@@ -3,6 +3,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import type { Paths } from '../host/paths.ts';
 import { MiB } from '../types.ts';
+import { hashFile } from './hash-file.ts';
 import { createEmpty } from './qcow2.ts';
 import { withStaging } from './staging.ts';
 import { templateId } from './template-manifest.ts';
@@ -24,6 +25,7 @@ export async function blankTemplate(paths: Paths, signal: AbortSignal): Promise<
       {
         label: 'blank',
         sha256,
+        imageSha256: await hashFile(file, 'sha256', signal),
         virtualSize: BYTES,
         source: { kind: 'import', file: '', format: 'raw', stamp: '' },
         packages: [],

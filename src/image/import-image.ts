@@ -66,6 +66,7 @@ export async function importImage(
       {
         label: 'image',
         sha256,
+        imageSha256: await hashFile(image, 'sha256', signal),
         virtualSize,
         source: { kind: 'import', file: source, format, stamp },
         packages: [],

@@ -10,6 +10,8 @@ export const TemplateManifest = z.object({
   id: z.string().check(z.regex(ID)),
   /** Of the image; of the file it was made from when `source.kind` is `import`. */
   sha256: Sha256,
+  /** Of the image, where `sha256` is that of another file. */
+  imageSha256: z.optional(Sha256),
   created: z.iso.datetime(),
   virtualSize: z.int().check(z.gt(0)),
   source: z.discriminatedUnion('kind', [

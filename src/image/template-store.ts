@@ -6,6 +6,7 @@ import type { Paths } from '../host/paths.ts';
 import { temporaryBeside } from '../host/temporary-files.ts';
 import { readValidated } from '../host/validate.ts';
 import { quote } from '../types.ts';
+import { digestOf, rememberImage } from './template-check.ts';
 import {
   describeTemplate,
   isTemplateId,
@@ -107,6 +108,9 @@ export function publishTemplate(
     makeImmutable(image);
     const file = path.join(stagingDir, path.basename(files.manifest));
     writeFileAtomic(file, `${JSON.stringify(manifest, null, 2)}\n`, { mode: 0o444 });
+    const digest = digestOf(manifest);
+    if (digest !== undefined)
+      rememberImage({ image, seen: path.join(stagingDir, path.basename(files.seen)) }, digest);
     fs.chmodSync(stagingDir, 0o755);
     syncDirectory(stagingDir);
     try {

@@ -22,6 +22,7 @@ import {
   type Result,
 } from './requests.ts';
 import { inTurn } from './turn.ts';
+import { assertRead } from './verify.ts';
 
 /**
  * Answers one request of the unprivileged side. Never throws: a bad request, like a failure, is a reply.
@@ -49,7 +50,10 @@ type Handlers = {
 
 const HANDLERS: Handlers = {
   'vm-create': createFiles,
-  'vm-start': startRun,
+  async 'vm-start'(context, params) {
+    assertRead(context, params);
+    return await startRun(context, params);
+  },
   'vm-stop': endRun,
   'vm-limits': limitRun,
   async 'vm-remove'(context, params) {

@@ -48,9 +48,11 @@ export function remoteRoot(transport: Transport, context: RootContext): RootSide
     async remove(request) {
       await call('vm-remove', request);
     },
-    async publish(stagingDir, { sha256: _, virtualSize: __, ...facts }, { makeCurrent }) {
+    async publish(stagingDir, facts, { makeCurrent }) {
       const token = path.basename(stagingDir);
-      const request = { token, ...facts, make_current: makeCurrent };
+      // What can be found out is found out there.
+      const { sha256: _, imageSha256: __, virtualSize: ___, ...claimed } = facts;
+      const request = { token, ...claimed, make_current: makeCurrent };
       for (;;) {
         const answer = await call('template-publish', request);
         if (answer.state === 'done') return findTemplate(context.paths, answer.published.id);

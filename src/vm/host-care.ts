@@ -4,6 +4,7 @@ import { errnoOf, messageOf } from '../errors.ts';
 import { ExecError } from '../host/exec.ts';
 import type { Paths } from '../host/paths.ts';
 import { removeSoon, removeTree } from '../host/remove-tree.ts';
+import { isTemplateId } from '../image/template-manifest.ts';
 import { pruneGuards, staleGuards } from '../net/guard/install.ts';
 import { pruneShapes, staleShapes } from '../net/shape/shape.ts';
 import { allConfigs } from '../store/all-configs.ts';
@@ -73,7 +74,13 @@ function startingTaps(paths: Paths): string[] {
 
 /** What an atomic write leaves when it is killed (host/files.ts), old enough to be nobody's any more. */
 function temporaries({ state, vms, templates }: Paths): string[] {
-  const directories = [state, vms, templates, ...entries(vms).map((name) => path.join(vms, name))];
+  const own = [
+    ...entries(vms).map((name) => path.join(vms, name)),
+    ...entries(templates)
+      .filter(isTemplateId)
+      .map((id) => path.join(templates, id)),
+  ];
+  const directories = [state, vms, templates, ...own];
   return directories.flatMap((directory) =>
     entries(directory)
       .filter((name) => TEMPORARY.test(name))

@@ -1,11 +1,10 @@
-import * as fs from 'node:fs';
 import { ProvisionerError } from '../errors.ts';
 import type { VmFiles } from '../host/paths.ts';
-import { findTemplate } from '../image/template-store.ts';
 import { runningIncarnation } from '../store/incarnation.ts';
 import { noteEnd } from '../store/last-run.ts';
 import { readVmConfig } from '../store/vm-config.ts';
 import type { VmName } from '../types.ts';
+import { assertDisks } from './assert-disks.ts';
 import { processesOf } from './end-qemu.ts';
 import { goOn } from './go-on.ts';
 import type { RootContext } from './host.ts';
@@ -13,7 +12,7 @@ import { withFreePort } from './ports.ts';
 import { repair } from './protection.ts';
 import { endRun } from './remove.ts';
 import type { Started, StartVm } from './root-side.ts';
-import { prepareStart, releaseStart, type StartContext } from './start-context.ts';
+import { prepareStart, releaseStart } from './start-context.ts';
 import { START_STEPS } from './start-steps.ts';
 import { runSteps } from './steps.ts';
 
@@ -32,9 +31,9 @@ export async function startRun(context: RootContext, { name }: StartVm): Promise
     if (!gone) throw new ProvisionerError(`VM ${name}: a QEMU that never ran does not end`);
   }
   assertNoStranger(name, files);
+  await assertDisks(context, name, found);
   const config = await withFreePort(context, files, found);
   const start = await prepareStart(context, name, config);
-  assertDisks(start);
   // What is left of the run before tells how it ended; now it goes.
   noteEnd(files, 'start', false);
   try {
@@ -55,18 +54,4 @@ function assertNoStranger(name: VmName, files: VmFiles): void {
     `VM ${name}: QEMU runs (pid ${stranger.pid}), but ${files.process} does not tell of it`,
     { hint: `run kill ${name}, then start ${name}` },
   );
-}
-
-/** What a start needs and `create` has made: said by name when it is missing. */
-function assertDisks({ files, context, name, config }: StartContext): void {
-  findTemplate(context.paths, config.template);
-  for (const [what, file] of [
-    ['disk', files.disk],
-    ['seed', files.seed],
-  ] as const) {
-    if (fs.existsSync(file)) continue;
-    throw new ProvisionerError(`VM ${name}: its ${what} is missing (${file})`, {
-      hint: 'restore the file, or destroy the VM',
-    });
-  }
 }

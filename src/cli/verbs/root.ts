@@ -3,6 +3,7 @@ import { answer } from '../../root/door.ts';
 import { workPublish } from '../../root/publish.ts';
 import { isRequestName, REQUESTS } from '../../root/requests.ts';
 import { serveRoot } from '../../root/split.ts';
+import { workVerify } from '../../root/verify.ts';
 import { quote } from '../../types.ts';
 import type { ActingVerb } from '../invocation.ts';
 import { stringOption } from '../options.ts';
@@ -19,6 +20,7 @@ export const verb: ActingVerb = {
       .argument('[request]', `one of ${Object.keys(REQUESTS).join(', ')}`)
       .option('--serve', 'answer many requests, a line each')
       .option('--publish <token>', 'work on a job that a request has begun')
+      .option('--verify <template>', 'read a template through, for a request that has no time')
       .addHelpText('after', '\nParameters come as JSON on stdin, the reply goes to stdout.');
   },
   async run({ args, options, host, out }) {
@@ -30,6 +32,11 @@ export const verb: ActingVerb = {
     const job = stringOption(options, 'publish');
     if (job !== undefined) {
       await workPublish(host, job);
+      return 0;
+    }
+    const template = stringOption(options, 'verify');
+    if (template !== undefined) {
+      await workVerify(host, template);
       return 0;
     }
     const request = args[0] ?? '';

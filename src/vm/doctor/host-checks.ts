@@ -2,13 +2,14 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { errnoOf, messageOf } from '../../errors.ts';
 import { run } from '../../host/exec.ts';
-import { hashFile } from '../../image/hash-file.ts';
+import { checkImage, readImage } from '../../image/template-check.ts';
 import { listTemplates, type TemplateEntry } from '../../image/template-store.ts';
 import { bridgeExists } from '../../net/tap.ts';
 import { allConfigs, templatesInUse } from '../../store/all-configs.ts';
 import { isSystemdHost } from '../../systemd/scope.ts';
 import { MiB } from '../../types.ts';
 import { chooseAccel } from '../accel.ts';
+import { describeChange } from '../assert-disks.ts';
 import type { RootContext } from '../host.ts';
 import type { Finding } from './finding.ts';
 
@@ -164,7 +165,7 @@ async function templates(context: RootContext, deep: boolean): Promise<Finding[]
 
 /** A template is never written to again: a later time of change says that somebody did. */
 async function changed(
-  { signal }: RootContext,
+  { paths, signal }: RootContext,
   { id, template }: TemplateEntry,
   deep: boolean,
 ): Promise<string | undefined> {
@@ -175,9 +176,9 @@ async function changed(
     if (size === 0) return `template ${id} is empty`;
     if (mtimeMs > Date.parse(manifest.created) + TOLERANCE_MS)
       return `template ${id} was written to after it was published (${path.basename(image)})`;
-    if (!deep || manifest.source.kind === 'import') return undefined;
-    const sha256 = await hashFile(image, 'sha256', signal);
-    return sha256 === manifest.sha256 ? undefined : `template ${id} is not what was published`;
+    const files = paths.template(id);
+    const check = deep ? await readImage(files, manifest, signal) : checkImage(files, manifest);
+    return describeChange(template, check);
   } catch (error) {
     signal.throwIfAborted();
     // Who may not read it learns nothing of its content.

@@ -8,6 +8,7 @@ import { runningIncarnation } from '../../store/incarnation.ts';
 import type { VmRecord } from '../../store/record.ts';
 import { readVmConfig, type VmConfig } from '../../store/vm-config.ts';
 import type { VmName } from '../../types.ts';
+import { wrongLink } from '../assert-disks.ts';
 import { isAbandoned } from '../backup/settle.ts';
 import { processesOf } from '../end-qemu.ts';
 import { extraDiskFiles } from '../extra-disks.ts';
@@ -91,7 +92,18 @@ function diskFindings(host: Host, name: VmName, files: VmFiles, config: VmConfig
   } catch (error) {
     found.push(say('error', 'backing-missing', messageOf(error), RESTORE));
   }
+  const link = fs.existsSync(files.disk) ? linkFault(files, config) : undefined;
+  if (link !== undefined) found.push(say('error', 'backing', link, RESTORE));
   return found;
+}
+
+/** Of a disk that one may read. */
+function linkFault(files: VmFiles, config: VmConfig): string | undefined {
+  try {
+    return wrongLink(files, config);
+  } catch (error) {
+    return errnoOf(error) === 'EACCES' ? undefined : messageOf(error);
+  }
 }
 
 const RESTORE = 'bring it back from a backup; without it the VM cannot start';

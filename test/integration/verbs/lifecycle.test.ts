@@ -178,7 +178,13 @@ test('start says what is missing, by name', async () => {
   for (const [file, expected] of [
     [disk, /^blockhost-vm-start: VM web1: its disk is missing \(\S+\/disk\.qcow2\); /m],
     [seed, /^blockhost-vm-start: VM web1: its seed is missing \(\S+\/seed\.iso\); /m],
-    [directory, new RegExp(`^blockhost-vm-start: there is no template "${template}"; `, 'm')],
+    [
+      directory,
+      new RegExp(
+        `^blockhost-vm-start: VM web1: its template ${template} is missing \\(${directory}\\); `,
+        'm',
+      ),
+    ],
   ] as const) {
     fs.renameSync(file, `${file}.away`);
     const { code, stdout, stderr } = await sandbox.run('start', ['web1']);
