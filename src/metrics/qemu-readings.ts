@@ -39,6 +39,12 @@ export async function readMemory(
   return usedBytes === null ? null : { usedBytes, report: stats?.updatedAt ?? 0 };
 }
 
+/** Whether QEMU has paused the guest because a disk failed it: by `werror`, that is one that was full. */
+export async function isWaitingForRoom(qmp: QmpClient, options: CallOptions): Promise<boolean> {
+  const reply = await orNull(qmp.execute('query-status', undefined, options));
+  return reply?.status === 'io-error';
+}
+
 /** @throws as readDisk. */
 export async function readState(
   qmp: QmpClient,

@@ -88,6 +88,8 @@ async function restartAll(host: Host): Promise<GcOutcome[]> {
     onOutcome(name, outcome) {
       if (outcome.what === 'started')
         outcomes.push({ name, what: 'restarted', why: 'it had crashed' });
+      if (outcome.what === 'goes-on')
+        outcomes.push({ name, what: 'restarted', why: 'there is room on its disk again' });
       if (outcome.what === 'failed') outcomes.push({ name, what: 'failed', why: outcome.why });
     },
   });

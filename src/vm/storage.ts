@@ -1,6 +1,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { ProvisionerError } from '../errors.ts';
+import { freeBytes } from '../host/free-space.ts';
 import { temporaryBeside } from '../host/temporary-files.ts';
 import { MiB } from '../types.ts';
 
@@ -37,10 +38,4 @@ export function assertRoom(directory: string, what = 'a new VM', bytes = 0): voi
     `only ${Math.floor(free / MiB)} MB are free in ${directory}, ${what} needs ${Math.ceil(needed / MiB)} MB`,
     { hint: 'free some space there, or choose another state_dir' },
   );
-}
-
-/** What is free for those who are not root. */
-export function freeBytes(directory: string): number {
-  const { bavail, bsize } = fs.statfsSync(directory);
-  return bavail * bsize;
 }

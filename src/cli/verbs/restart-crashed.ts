@@ -4,7 +4,7 @@ import type { ActingVerb } from '../invocation.ts';
 
 export const verb: ActingVerb = {
   summary:
-    'start VMs that have crashed, if they were created or configured with --restart on-crash',
+    'start VMs that have crashed, if their --restart says on-crash; let those go on that waited for room',
   declare(command) {
     command.addHelpText(
       'after',
@@ -33,6 +33,8 @@ function wordsFor(outcome: RestartOutcome): string | undefined {
     case 'left':
     case 'busy':
       return undefined;
+    case 'goes-on':
+      return 'goes on: there is room on the disk again';
     case 'started':
       return `is started again after a crash (attempt ${outcome.attempt})`;
     case 'waits':

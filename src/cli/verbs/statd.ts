@@ -36,7 +36,7 @@ Example:
       report: (line) => out.note(line),
       onRecords: (name, records) => textfile?.put(name, records),
       onGone: (name) => textfile?.remove(name),
-      onCrash: () => restarter?.poke(),
+      onMark: () => restarter?.poke(),
     });
     keepHeapSmall();
     statd.start();

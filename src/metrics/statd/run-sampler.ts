@@ -22,6 +22,7 @@ import type { EventLog } from './event-log.ts';
 import type { Gate } from './gate.ts';
 import { Link } from './link.ts';
 import { MemoryPoll } from './memory-poll.ts';
+import { RoomWatch } from './room-watch.ts';
 import { RunEvents } from './run-events.ts';
 
 export interface RunContext {
@@ -34,6 +35,8 @@ export interface RunContext {
   agents: Gate;
   log: EventLog;
   onCrash: () => void;
+  /** It was paused because the disk was full, and there is room again. */
+  onRoom: () => void;
   /** There is something new to publish. */
   onChange(): void;
   /** Something happened that is worth a whole sample at once. */
@@ -48,6 +51,7 @@ export class RunSampler {
   readonly #context: RunContext;
   readonly #host: HostReader;
   readonly #link: Link;
+  readonly #room: RoomWatch;
   readonly #agent: AgentPoll;
   readonly #events: RunEvents;
   readonly #key: string;
@@ -66,6 +70,7 @@ export class RunSampler {
     this.#key = incarnationKey(incarnation);
     this.#host = new HostReader(name, incarnation, config);
     this.#events = new RunEvents(context.log, files, incarnation, context.onCrash);
+    this.#room = new RoomWatch(files.directory, context.onRoom);
     this.#link = new Link(files.stat, {
       onUp: () => this.#up(),
       onDown: () => {
@@ -186,6 +191,7 @@ export class RunSampler {
             })
           : undefined,
       ]);
+      if (this.#view.state === 'paused') await this.#room.look(qmp, options);
       if (reported) this.#view.readAt.memory = uptimeSeconds();
       return disk;
     } catch (error) {

@@ -17,8 +17,8 @@ export interface StatdOptions {
   report(line: string): void;
   onRecords?(name: VmName, records: Records): void;
   onGone?(name: VmName): void;
-  /** A VM that is to be started again has crashed; it is marked. */
-  onCrash?(): void;
+  /** A VM is marked that has crashed, or waits although there is room. */
+  onMark?(): void;
 }
 
 /** In case a notification was lost. */
@@ -47,7 +47,7 @@ export class Statd {
       agents: new Gate(AGENTS),
       placeMs: places(intervalMs),
       self: selfIdentity(),
-      onCrash: (name) => this.#mark(name),
+      onStuck: (name) => this.#mark(name),
       onGone: (name) => this.#forget(name),
       onTrouble: (name, error) => this.#trouble(`VM ${name}: ${messageOf(error)}`),
       onRecords: (name, records) => options.onRecords?.(name, records),
@@ -132,9 +132,9 @@ export class Statd {
   #mark(name: VmName): void {
     try {
       this.#context.publisher.mark(name);
-      this.#options.onCrash?.();
+      this.#options.onMark?.();
     } catch (error) {
-      this.#trouble(`VM ${name} cannot be marked as crashed: ${messageOf(error)}`);
+      this.#trouble(`VM ${name} cannot be marked: ${messageOf(error)}`);
     }
   }
 

@@ -24,8 +24,8 @@ export interface WatchContext {
   placeMs(): number;
   /** This process: what is said of a VM that is off is true as long as somebody looks. */
   self: ProcessIdentity;
-  /** It has crashed, and is to be started again. */
-  onCrash(name: VmName): void;
+  /** It has crashed and is to be started again, or waits although there is room: somebody who may is to see to it. */
+  onStuck(name: VmName): void;
   /** There is no such VM any more. */
   onGone(name: VmName): void;
   /** What kept a sample from being published; for a person, seldom. */
@@ -67,7 +67,7 @@ export class VmWatch {
     this.#context = context;
     this.#files = context.paths.vm(name);
     const events = context.paths.events(name);
-    this.#chronicle = new Chronicle(this.#files, events, () => context.onCrash(name));
+    this.#chronicle = new Chronicle(this.#files, events, () => context.onStuck(name));
     this.#past = new Past(context.paths.history(name), context.intervalMs);
     this.#placeMs = context.placeMs();
   }
@@ -176,6 +176,7 @@ export class VmWatch {
       agents,
       log: this.#chronicle.logOf(config),
       onCrash: () => this.#chronicle.crashed(this.#config ?? config),
+      onRoom: () => this.#context.onStuck(this.#name),
       onChange: () => this.#publishNow(),
       onUrgent: () => this.#hurry(),
     });

@@ -3,12 +3,13 @@ import * as path from 'node:path';
 import * as z from 'zod/mini';
 import { messageOf, ProvisionerError } from '../../errors.ts';
 import { run } from '../../host/exec.ts';
+import { freeBytes } from '../../host/free-space.ts';
 import type { VmFiles } from '../../host/paths.ts';
 import { type DiskChain, imageName, qemuImg } from '../../image/snapshots.ts';
 import { MiB } from '../../types.ts';
 import type { VmDisk } from '../disk-chains.ts';
 import type { Host } from '../host.ts';
-import { assertRoom, freeBytes } from '../storage.ts';
+import { assertRoom } from '../storage.ts';
 import { type Bitmap, GRANULARITY } from './bitmaps.ts';
 
 /** An image beside a disk that QEMU fills with what the disk held at one moment, while its guest goes on writing. */

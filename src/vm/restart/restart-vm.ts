@@ -1,4 +1,5 @@
 import { messageOf, NotFoundError, ProvisionerError } from '../../errors.ts';
+import { hasRoomAgain } from '../../host/free-space.ts';
 import { incarnationKey, runningIncarnation } from '../../store/incarnation.ts';
 import { readVmConfig } from '../../store/vm-config.ts';
 import type { VmName } from '../../types.ts';
@@ -6,6 +7,7 @@ import { endVm } from '../end-vm.ts';
 import type { Host } from '../host.ts';
 import { hasJournal } from '../journal.ts';
 import { withVmLock } from '../lock.ts';
+import { observe } from '../observe.ts';
 import { startHeld } from '../start.ts';
 import { type Attempts, readAttempts, writeAttempts } from './attempts.ts';
 import { type Crash, crashOf } from './crash.ts';
@@ -14,6 +16,7 @@ import { afterFailure, type Backoff, planFor } from './plan.ts';
 export type RestartOutcome =
   | { what: 'left'; why: string }
   | { what: 'busy'; dueMs: number }
+  | { what: 'goes-on' }
   | { what: 'started'; attempt: number }
   | { what: 'waits'; attempt: number; dueMs: number }
   | { what: 'failed'; attempt: number; dueMs: number; why: string }
@@ -22,12 +25,17 @@ export type RestartOutcome =
 /** For QEMU to flush its caches and end, when it keeps a guest that died. */
 const QUIT_MS = 2000;
 
-/** Examines one VM, and starts it if it has crashed, its policy says so and its time has come. */
+/**
+ * Examines one VM: starts it if it has crashed, its policy says so and its time has come; lets it go on if it was paused
+ * because the disk was full, and there is room again.
+ */
 export async function restartVm(
   host: Host,
   name: VmName,
   backoff: Backoff,
 ): Promise<RestartOutcome> {
+  if (await isStuck(host, name))
+    return await withVmLock(host, name, 'restart-crashed', () => goOn(host, name));
   // Without its lock first: most have not crashed, and nobody has to wait for us to find out.
   const first = await reasonToLeave(host, name);
   if (typeof first === 'string') return { what: 'left', why: first };
@@ -43,6 +51,19 @@ export async function restartVm(
     if (dueMs > Date.now()) return { what: 'waits', attempt, dueMs };
     return await tryOnce(host, name, crash, { ...plan, attempts: attempt }, backoff);
   });
+}
+
+/** It waits for room, and there is some. */
+async function isStuck(host: Host, name: VmName): Promise<boolean> {
+  const { qemuStatus } = await observe(host, name);
+  if (qemuStatus !== 'io-error' || !hasRoomAgain(host.paths.state)) return false;
+  return (await host.store.get(name))?.status === 'active' && !hasJournal(host, name);
+}
+
+async function goOn(host: Host, name: VmName): Promise<RestartOutcome> {
+  if (!(await isStuck(host, name))) return { what: 'left', why: 'it does not wait for room' };
+  await startHeld(host, name);
+  return { what: 'goes-on' };
 }
 
 /** The crash, or why there is nothing for us to do. */
