@@ -1,4 +1,5 @@
 import { ProvisionerError } from '../errors.ts';
+import { freeBytes } from '../host/free-space.ts';
 import type { QmpClient } from '../qmp/client.ts';
 import { withQmp } from '../qmp/with-qmp.ts';
 import { MiB, type VmName } from '../types.ts';
@@ -6,7 +7,6 @@ import { deadlineOf } from './haste.ts';
 import type { RootContext } from './host.ts';
 import { isBeginning, observe } from './observe.ts';
 import type { Started } from './root-side.ts';
-import { freeBytes } from './storage.ts';
 
 /** QEMU puts the writes that failed again as soon as it goes on: when they fail once more, that is soon. */
 const AGAIN_MS = 250;

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import * as fs from 'node:fs';
 import { before, test } from 'node:test';
 import { poll } from '../../../src/host/time.ts';
@@ -9,30 +11,36 @@ const small = await SmallDisk.make(400);
 const { sandbox } = small;
 
 const inspect = async () => JSON.parse(await sandbox.ok('inspect', ['web1']));
-const stateIs = (wanted: string, qemuStatus: string): Promise<true | undefined> =>
+const stateIs = (
+  wanted: string,
+  qemuStatus: string,
+  deadlineMs = 60_000,
+): Promise<true | undefined> =>
   poll(
     async () => {
       const { state, qemu_status } = await inspect();
       return state === wanted && qemu_status === qemuStatus ? true : undefined;
     },
-    { deadlineMs: 60_000, everyMs: 100 },
+    { deadlineMs, everyMs: 100 },
   );
-/** The guest writes 24 MB that it can tell again, and syncs them, in the background. */
-const WRITE = `f=/tmp/noise; head -c 4194304 /dev/urandom >$f; sha256sum <$f >/tmp/sum; rm -f /tmp/done
-setsid sh -c 'for i in 0 1 2 3 4 5; do dd if=/tmp/noise of=/dev/vdc bs=1M seek=$((i * 4)) conv=notrunc,fsync || exit; done; touch /tmp/done' </dev/null >/tmp/said 2>&1 &`;
-const READ = `[ -e /tmp/done ] || exit 1; echo 3 >/proc/sys/vm/drop_caches
-for i in 0 1 2 3 4 5; do dd if=/dev/vdc bs=1M skip=$((i * 4)) count=4 2>/dev/null | sha256sum | cmp - /tmp/sum || exit 2; done; cat /tmp/said`;
+/** The guest writes 24 MB that it can tell again where nothing was before, and syncs them, in the background. */
+const writeAt = (megabyte: number): string =>
+  `head -c 4194304 /dev/urandom >/tmp/noise; sha256sum </tmp/noise >/tmp/sum; rm -f /tmp/done
+setsid sh -c 'for i in 0 1 2 3 4 5; do dd if=/tmp/noise of=/dev/vdc bs=1M seek=$((${megabyte} + i * 4)) conv=notrunc,fsync || exit; done; touch /tmp/done' </dev/null >/tmp/said 2>&1 &`;
+const readAt = (megabyte: number): string =>
+  `[ -e /tmp/done ] || exit 1; echo 3 >/proc/sys/vm/drop_caches
+for i in 0 1 2 3 4 5; do dd if=/dev/vdc bs=1M skip=$((${megabyte} + i * 4)) count=4 2>/dev/null | sha256sum | cmp - /tmp/sum || exit 2; done; cat /tmp/said`;
 
-async function fillUp(): Promise<void> {
+async function fillUp(megabyte: number): Promise<void> {
   small.fill(8);
-  await sandbox.sh('web1', WRITE);
+  await sandbox.sh('web1', writeAt(megabyte));
   assert.ok(await stateIs('paused', 'io-error'), 'the guest is not paused');
 }
 
 before(() => sandbox.create('web1', '--extra-disk', '1'));
 
 test('a guest that finds the disk full is paused, and everybody says so', async () => {
-  await fillUp();
+  await fillUp(0);
   assert.equal(await sandbox.ok('status', ['web1']), 'suspended\n');
   assert.match(await sandbox.ok('list'), /^web1\t.*suspended/m);
   assert.equal(JSON.parse(await sandbox.ok('metrics', ['web1'])).state, 'paused');
@@ -59,13 +67,35 @@ test('it is not let go on while there is no room', async () => {
 test('with room it goes on, and has lost nothing', async () => {
   small.clear();
   assert.equal(await sandbox.ok('start', ['web1']), 'VM web1 goes on\n');
+  await writtenWell(0);
+});
+
+async function writtenWell(megabyte: number): Promise<void> {
   const read = (): Promise<string | undefined> =>
-    sandbox.run('guest-exec', ['web1', READ]).then(({ code, stdout }) => {
+    sandbox.run('guest-exec', ['web1', readAt(megabyte)]).then(({ code, stdout }) => {
       assert.notEqual(code, 2, `the disk does not hold what was written: ${stdout}`);
       return code === 0 ? stdout : undefined;
     });
   const said = await poll(read, { deadlineMs: 120_000, everyMs: 300 });
   assert.doesNotMatch(said ?? 'it never ends', /error|never/i);
+}
+
+test('with the sampler it goes on by itself as soon as there is room', async () => {
+  await fillUp(100);
+  const statd = spawn(programFile('blockhost-qemu'), ['statd'], {
+    env: { ...process.env, ...sandbox.env },
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  try {
+    assert.equal(await stateIs('running', 'running', 6000), undefined, 'it goes on without room');
+    small.clear();
+    assert.ok(await stateIs('running', 'running'), 'it does not go on');
+    await writtenWell(100);
+  } finally {
+    const ended = once(statd, 'exit');
+    statd.kill('SIGTERM');
+    await ended;
+  }
 });
 
 test('verbs that need room say so and leave everything as it was', async () => {
