@@ -1,9 +1,9 @@
 import * as fs from 'node:fs';
 import * as z from 'zod/mini';
-import { errnoOf } from '../errors.ts';
 import { writeFileAtomic } from '../host/files.ts';
+import { findProcesses } from '../host/find-processes.ts';
 import type { VmFiles } from '../host/paths.ts';
-import { identify, isRunning, type ProcessIdentity } from '../host/process.ts';
+import { isRunning, type ProcessIdentity } from '../host/process.ts';
 import { readValidated } from '../host/validate.ts';
 
 /** run.json: one run of a VM, from QEMU's start to its end. */
@@ -42,26 +42,13 @@ export function forgetIncarnation(files: VmFiles): void {
  * wrote: a command killed between spawning QEMU and noting it leaves one of which no file tells.
  */
 export function findQemuProcesses(files: VmFiles): ProcessIdentity[] {
-  const found: ProcessIdentity[] = [];
-  const owners = ownersOf(files);
-  for (const entry of fs.readdirSync('/proc')) {
-    if (!/^\d+$/.test(entry)) continue;
-    try {
-      if (!owners.has(fs.statSync(`/proc/${entry}`).uid)) continue;
-      const argv = fs.readFileSync(`/proc/${entry}/cmdline`, 'utf8').split('\0');
-      const at = argv.indexOf('-pidfile');
-      if (at === -1 || argv[at + 1] !== files.pid) continue;
-    } catch (error) {
-      if (['ENOENT', 'ESRCH', 'EACCES', 'EPERM'].includes(errnoOf(error) ?? '')) continue;
-      throw error;
-    }
-    const identity = identify(Number(entry));
-    if (identity !== undefined) found.push(identity);
-  }
-  return found;
+  return findProcesses(ownersOf(files), (argv) => {
+    const at = argv.indexOf('-pidfile');
+    return at !== -1 && argv[at + 1] === files.pid;
+  });
 }
 
-/** Anybody can write anything on a command line: only processes of ours and of QEMU's user are believed. */
+/** Our own user and QEMU's. */
 function ownersOf(files: VmFiles): Set<number> {
   const stats = [files.run, files.disk].map((file) => fs.statSync(file, { throwIfNoEntry: false }));
   return new Set(

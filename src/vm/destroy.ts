@@ -1,6 +1,7 @@
 import * as fs from 'node:fs';
 import { errnoOf } from '../errors.ts';
 import type { VmName } from '../types.ts';
+import { endImageServer } from './backup/end-image-server.ts';
 import { removeAbandonedPart } from './backup/settle.ts';
 import { endVm } from './end-vm.ts';
 import type { Host } from './host.ts';
@@ -36,6 +37,8 @@ export async function destroyVm(host: Host, name: VmName): Promise<boolean> {
 export async function finishDestroy(host: Host, name: VmName): Promise<void> {
   await endVm(host, name, 'destroy', QUIT_GRACE_MS);
   removeAbandonedPart(host, name);
+  // Of a restore, or a backup, that was killed.
+  if (host.role.kind === 'own') await endImageServer(host, name);
   const vmid = (await host.store.get(name))?.vmid;
   await host.root.remove({ name, ...(vmid === undefined ? {} : { vmid }) });
   fs.rmSync(host.paths.metricsSample(name), { force: true });

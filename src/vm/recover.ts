@@ -15,8 +15,13 @@ const GRACE_MS = 1000;
  * journal is gone.
  */
 export async function recover(host: Host, name: VmName): Promise<void> {
+  await finishVerb(host, name);
+  await settleAbandoned(host, name);
+}
+
+async function finishVerb(host: Host, name: VmName): Promise<void> {
   const entry = readJournal(host, name);
-  if (entry === undefined) return await settleAbandoned(host, name);
+  if (entry === undefined) return;
   const journal = new Journal(host, name, entry);
   if (entry.verb === 'start' && (await isUp(host, name))) return journal.end();
   host.report(`an earlier ${entry.verb} of ${name} was interrupted: cleaning up`);
@@ -30,7 +35,6 @@ export async function recover(host: Host, name: VmName): Promise<void> {
   if (entry.verb === 'start') await endVm(host, name, 'start', GRACE_MS);
   else if (entry.verb === 'destroy' || !lives) await finishDestroy(host, name);
   journal.end();
-  await settleAbandoned(host, name);
 }
 
 /** A start that was interrupted when all was done, but for saying so: its guest runs, and is left alone. */

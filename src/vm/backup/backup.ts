@@ -18,7 +18,7 @@ import { addBitmap, type Bitmap, bitmapName, restingBitmaps } from './bitmaps.ts
 import { copyDisks } from './copy.ts';
 import { type Fleece, fleecesOf, makeFleeces } from './fleece.ts';
 import { liveBitmaps } from './live-bitmaps.ts';
-import { beginJobs, finishJobs } from './live-jobs.ts';
+import { beginJobs, finishJobs, MONITOR } from './live-jobs.ts';
 import { writeNote } from './note.ts';
 import { type Plan, planOf } from './plan.ts';
 import { writeBackups } from './record.ts';
@@ -152,7 +152,9 @@ function bitmapsOf(
   disks: readonly VmDisk[],
   running: boolean,
 ): Promise<Bitmap[][]> {
-  return running ? withQmp(files.qmp, (qmp) => liveBitmaps(qmp, disks)) : restingBitmaps(disks);
+  return running
+    ? withQmp(files.qmp, (qmp) => liveBitmaps(qmp, disks), MONITOR)
+    : restingBitmaps(disks);
 }
 
 async function beginLive(

@@ -33,18 +33,28 @@ export async function beginJobs(
   copying: Copying,
 ): Promise<boolean> {
   const { qmp: socket } = host.paths.vm(name);
-  await withQmp(socket, async (qmp) => {
-    for (const { node, chain } of fleeces)
-      await qmp.execute('blockdev-add', nodeOf(node, chain.file));
-  });
+  await withQmp(
+    socket,
+    async (qmp) => {
+      for (const { node, chain } of fleeces)
+        await qmp.execute('blockdev-add', nodeOf(node, chain.file));
+    },
+    MONITOR,
+  );
   const actions = fleeces.flatMap((fleece) => actionsOf(fleece, copying));
   return await withFrozenGuest(host, name, () =>
-    withQmp(socket, async (qmp) => {
-      await qmp.execute('transaction', { actions }, { deadlineMs: BEGIN_MS });
-    }),
+    withQmp(
+      socket,
+      async (qmp) => {
+        await qmp.execute('transaction', { actions }, { deadlineMs: BEGIN_MS });
+      },
+      MONITOR,
+    ),
   );
 }
 
+/** For a monitor that others use, each for moments, or a host that is busy. */
+export const MONITOR = { deadlineMs: 10_000 };
 /** Requests that are under way are waited for. */
 const BEGIN_MS = 20_000;
 

@@ -9,6 +9,7 @@ import { NbdClient } from '../../nbd/client.ts';
 import type { VmName } from '../../types.ts';
 import type { VmDisk } from '../disk-chains.ts';
 import type { Host } from '../host.ts';
+import { endImageServer, socketOption } from './end-image-server.ts';
 
 export interface ServeOptions {
   /** Whether it may be written to. */
@@ -35,7 +36,7 @@ export async function withServedImage<T>(
   const directory = host.paths.imageServer(name);
   const socket = path.join(directory, 's');
   ensureDirectory(host.paths.run, 0o755);
-  fs.rmSync(directory, { recursive: true, force: true });
+  await endImageServer(host, name);
   const { uid, gid } = fs.statSync(chain.file);
   ensureDirectory(directory, 0o700, { uid, gid });
   const [command = '', ...become] = chain.become;
@@ -46,7 +47,7 @@ export async function withServedImage<T>(
       ...become,
       '--pdeathsig=KILL',
       'qemu-nbd',
-      `--socket=${socket}`,
+      socketOption(socket),
       `--export-name=${node}`,
       ...(writable ? ['--discard=unmap'] : ['--read-only']),
       ...(bitmap === undefined ? [] : [`--bitmap=${bitmap}`]),

@@ -11,6 +11,7 @@ import { processesOf } from '../end-qemu.ts';
 import { thawGuest } from '../freeze.ts';
 import type { Host } from '../host.ts';
 import { restingBitmaps, settlementOf, settleResting } from './bitmaps.ts';
+import { endImageServer } from './end-image-server.ts';
 import { fleecesOf } from './fleece.ts';
 import { settleLiveBitmaps } from './live-bitmaps.ts';
 import { removeJobs } from './live-jobs.ts';
@@ -26,10 +27,11 @@ export async function settle(host: Host, name: VmName): Promise<void> {
   if (!fs.existsSync(files.fleece)) return;
   const disks = disksOf(host, files, readVmConfig(name, files));
   const backups = readBackups(files);
+  await endImageServer(host, name);
   if (processesOf(files).length > 0) await settleRunning(files, disks, backups);
   else await settleOff(disks, backups);
   removePart(files);
-  await removeTree(host.paths.imageServer(name), files.fleece);
+  await removeTree(files.fleece);
 }
 
 /** A verb that only cleans up has no time for a QEMU that hangs. */

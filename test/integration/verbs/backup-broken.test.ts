@@ -6,6 +6,7 @@ import { poll } from '../../../src/host/time.ts';
 import { withQmp } from '../../../src/qmp/with-qmp.ts';
 import { parseVmName } from '../../../src/types.ts';
 import { audit } from '../../support/audit/audit.ts';
+import { runInjected } from '../../support/inject/injected.ts';
 import type { Finished, Running } from '../../support/program.ts';
 import { programFile } from '../../support/program.ts';
 import { Sandbox } from '../../support/sandbox.ts';
@@ -57,6 +58,17 @@ test('a backup that is killed is tidied up by gc', async () => {
   running.child.kill('SIGKILL');
   await running.done;
   assert.match(await sandbox.ok('gc', ['--execute']), /web1/);
+  await asBefore();
+});
+
+test('a guest that a killed backup has frozen goes on after gc', async () => {
+  const point = 'ask qga.sock guest-fsfreeze-freeze';
+  const words = ['backup', 'web1', '--to', file('new')];
+  const { reached } = await runInjected(sandbox, words, { point, how: 'kill after' }, true);
+  assert.ok(reached);
+  const refused = await sandbox.run('guest-exec', ['web1', 'true']);
+  assert.notEqual(refused.code, 0, 'it is not frozen');
+  await sandbox.ok('gc', ['--execute']);
   await asBefore();
 });
 

@@ -5,7 +5,7 @@ const orders = JSON.parse(process.env[ORDERS] ?? '') as Orders;
 // Not for those we start.
 delete process.env[ORDERS];
 
-export const { base } = orders;
+export const { base, sockets } = orders;
 const { appendFileSync } = fs;
 const counts = new Map<string, number>();
 

@@ -1,6 +1,7 @@
+import * as fs from 'node:fs';
 import net from 'node:net';
 import * as path from 'node:path';
-import { base, die, failure, reach } from './points.ts';
+import { base, die, failure, reach, sockets } from './points.ts';
 
 type Write = (data: unknown, ...more: unknown[]) => boolean;
 
@@ -26,7 +27,11 @@ export function watchSockets(): void {
     if (how === 'error') this.destroy(failure(`write ${name}`));
     if (how === 'error' || how === 'hang') return true;
     const done = write.call(this, data, ...more);
-    if (how === 'kill after') die();
+    if (how === 'kill after') {
+      // What was held back to go out with more goes out now.
+      while (this.writableCorked > 0) this.uncork();
+      die();
+    }
     return done;
   };
 }
@@ -34,7 +39,10 @@ export function watchSockets(): void {
 /** net.connect passes what it was given as an array of options and callback. */
 function pathOf(args: readonly unknown[]): string | undefined {
   const [first] = args.flat() as [unknown];
-  const file = typeof first === 'string' ? first : (first as { path?: unknown } | null)?.path;
+  const given = typeof first === 'string' ? first : (first as { path?: unknown } | null)?.path;
+  // The program connects to what it holds by a descriptor.
+  const held = sockets && typeof given === 'string' && given.startsWith('/proc/self/fd/');
+  const file = held ? fs.readlinkSync(given) : given;
   return typeof file === 'string' && file.startsWith(`${base}/`) ? file : undefined;
 }
 

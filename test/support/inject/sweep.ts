@@ -83,7 +83,9 @@ function casesOf(scenario: Scenario, points: readonly string[]): Case[] {
 
 async function record(bench: Bench, scenario: Scenario): Promise<string[]> {
   await bench.prepare(scenario);
-  const { code, stderr, points } = await runInjected(bench.sandbox, scenario.argv(bench.sandbox));
+  const { sandbox } = bench;
+  const argv = scenario.argv(sandbox);
+  const { code, stderr, points } = await runInjected(sandbox, argv, undefined, scenario.sockets);
   if (code !== 0) throw new Error(`${scenario.name} fails without a fault: ${stderr}`);
   const lines = await bench.judge(scenario, 'gc');
   if (lines.length > 0) throw new Error(`${scenario.name} without a fault: ${lines.join('; ')}`);
@@ -111,7 +113,8 @@ async function judged(bench: Bench, { scenario, point, how, recovery }: Case): P
   try {
     await bench.prepare(scenario);
     const fault = { point, how };
-    const end = await runInjected(bench.sandbox, scenario.argv(bench.sandbox), fault);
+    const argv = scenario.argv(bench.sandbox);
+    const end = await runInjected(bench.sandbox, argv, fault, scenario.sockets);
     const outcome = end.signal ?? (end.code === 0 ? 'done' : 'failed');
     const lines = [...spoken(end.stderr, end.code), ...(await bench.judge(scenario, recovery))];
     if (end.ended === 'by SIGKILL' && !SLOW.test(point)) lines.push('it did not end by SIGTERM');

@@ -1,0 +1,41 @@
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { errnoOf, ProvisionerError } from '../../errors.ts';
+import { findProcesses } from '../../host/find-processes.ts';
+import { removeTree } from '../../host/remove-tree.ts';
+import type { VmName } from '../../types.ts';
+import { gone } from '../end-qemu.ts';
+import type { Host } from '../host.ts';
+
+/** For a process that SIGKILL has been sent to. */
+const GONE_MS = 5000;
+
+/** argv of the server that shows a VM's disk. */
+export function socketOption(socket: string): string {
+  return `--socket=${socket}`;
+}
+
+/**
+ * Ends a server whose caller was killed before the kernel knew that the one goes with the other, and removes its
+ * socket.
+ */
+export async function endImageServer({ paths }: Pick<Host, 'paths'>, name: VmName): Promise<void> {
+  const directory = paths.imageServer(name);
+  const stat = fs.statSync(directory, { throwIfNoEntry: false });
+  if (stat === undefined) return;
+  const owners = new Set([process.getuid?.() ?? stat.uid, stat.uid]);
+  const option = socketOption(path.join(directory, 's'));
+  const servers = findProcesses(owners, (argv) => argv.includes(option));
+  for (const { pid } of servers) kill(pid);
+  if (!(await gone(servers, GONE_MS)))
+    throw new ProvisionerError(`VM ${name}: the server of its disk does not end`);
+  await removeTree(directory);
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if (errnoOf(error) !== 'ESRCH') throw error;
+  }
+}
