@@ -1,4 +1,5 @@
 import * as fs from 'node:fs';
+import * as path from 'node:path';
 import * as z from 'zod/mini';
 import { writeFileAtomic } from '../host/files.ts';
 import { findProcesses } from '../host/find-processes.ts';
@@ -46,6 +47,28 @@ export function findQemuProcesses(files: VmFiles): ProcessIdentity[] {
     const at = argv.indexOf('-pidfile');
     return at !== -1 && argv[at + 1] === files.pid;
   });
+}
+
+/** QEMU processes of any VM whose runtime files lie below `run`, by the name on their command line. */
+export function namesOfQemus(run: string): Map<string, number> {
+  const found = new Map<string, number>();
+  for (const entry of fs.readdirSync('/proc')) {
+    if (!/^\d+$/.test(entry)) continue;
+    const argv = (readFileIfThere(`/proc/${entry}/cmdline`) ?? '').split('\0');
+    const at = argv.indexOf('-pidfile');
+    const file = at === -1 ? '' : (argv[at + 1] ?? '');
+    if (path.dirname(path.dirname(file)) !== run || path.basename(file) !== 'qemu.pid') continue;
+    found.set(path.basename(path.dirname(file)), Number(entry));
+  }
+  return found;
+}
+
+function readFileIfThere(file: string): string | undefined {
+  try {
+    return fs.readFileSync(file, 'utf8');
+  } catch {
+    return undefined;
+  }
 }
 
 /** Our own user and QEMU's. */

@@ -1,8 +1,9 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { run } from '../host/exec.ts';
+import { readFileIfExists } from '../host/files.ts';
 import { poll } from '../host/time.ts';
-import type { VmName } from '../types.ts';
+import { isVmName, type VmName } from '../types.ts';
 
 /** All VMs share this slice, so that a host's administrator can weigh them against everything else. */
 export const SLICE = 'blockhost-vm.slice';
@@ -32,8 +33,9 @@ export interface ScopeBounds {
  * systemd-run(1) in scope mode joins a new scope and then executes the command in the same process: QEMU
  * is in its cgroup from its first instruction, and keeps the pid it was spawned with. With --collect the
  * manager forgets the scope when its last process has ended, in whatever way.
+ * @param directory the VM's own, which tells it from one of the same name in another state directory.
  */
-export function scopePrefix(name: VmName, bounds: ScopeBounds): string[] {
+export function scopePrefix(name: VmName, bounds: ScopeBounds, directory: string): string[] {
   return [
     'systemd-run',
     '--quiet',
@@ -41,7 +43,7 @@ export function scopePrefix(name: VmName, bounds: ScopeBounds): string[] {
     '--collect',
     `--unit=${scopeName(name)}`,
     `--slice=${SLICE}`,
-    `--description=Virtual machine ${name}`,
+    `--description=${description(name, directory)}`,
     '--property=CPUAccounting=yes',
     '--property=MemoryAccounting=yes',
     '--property=IOAccounting=yes',
@@ -69,6 +71,34 @@ export async function scopeGone(name: VmName, options: ScopeGoneOptions): Promis
   const unit = path.join(options.units ?? TRANSIENT_UNITS, scopeName(name));
   const probe = (): true | undefined => (fs.existsSync(unit) ? undefined : true);
   return (await poll(probe, { ...options, everyMs: 10 })) === true;
+}
+
+/**
+ * Whether a VM of the same name in another state directory has the scope. Only root can say so: the description stands
+ * in a file of the manager's. A scope of an earlier version, or of nobody, is no stranger.
+ */
+export function isStrangersScope(
+  name: VmName,
+  directory: string,
+  units = TRANSIENT_UNITS,
+): boolean {
+  const text = readFileIfExists(path.join(units, scopeName(name))) ?? '';
+  const written = /^Description=(.*)$/m.exec(text)?.[1]?.replaceAll('%%', '%');
+  return written?.includes(' (') === true && written !== description(name, directory);
+}
+
+/** The VMs of this host of which the manager knows a scope, whosever they are. */
+export function scopedNames(units = TRANSIENT_UNITS): VmName[] {
+  if (!fs.existsSync(units)) return [];
+  return fs
+    .readdirSync(units)
+    .map((unit) => /^blockhost-vm-(.+)\.scope$/.exec(unit)?.[1])
+    .filter(isVmName)
+    .sort();
+}
+
+function description(name: VmName, directory: string): string {
+  return `Virtual machine ${name} (${directory})`;
 }
 
 /** Ends whatever is left in a VM's scope, such as what a guest that broke out has started there. */

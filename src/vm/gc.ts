@@ -100,7 +100,7 @@ async function restartAll(host: Host): Promise<GcOutcome[]> {
 async function tidyHost(host: Host): Promise<void> {
   try {
     const { left, troubles } = await host.root.care({ mend: true });
-    for (const { kind, name } of left) host.verbose(`removed ${kind} ${name}`);
+    for (const { kind, name } of left) host.verbose(`mended: ${kind} ${name}`);
     for (const line of troubles) host.report(line);
   } catch (error) {
     host.signal.throwIfAborted();

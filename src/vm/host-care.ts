@@ -6,24 +6,32 @@ import type { Paths } from '../host/paths.ts';
 import { removeSoon, removeTree } from '../host/remove-tree.ts';
 import { isTemplateId } from '../image/template-manifest.ts';
 import { pruneGuards, staleGuards } from '../net/guard/install.ts';
-import { pruneShapes, staleShapes } from '../net/shape/shape.ts';
+import { applyShape, pruneShapes, staleShapes } from '../net/shape/shape.ts';
 import { allConfigs } from '../store/all-configs.ts';
+import { isVmName } from '../types.ts';
+import { leftScopes, unguarded, unshaped } from './care-running.ts';
 import type { RootContext } from './host.ts';
+import { shapeOf } from './limits/network.ts';
+import { repair } from './protection.ts';
 import type { Cared, CareForHost, Leftover } from './root-side.ts';
+import { chooseRunner } from './runner.ts';
+
+/** Looks for one kind of things, and takes them away when that is asked for. */
+type Take = (
+  kind: Leftover['kind'],
+  names: () => string[] | Promise<string[]>,
+  remove: (names: string[]) => unknown,
+) => Promise<void>;
 
 /**
  * Looks for what is left of VMs that are gone, and takes it away when asked to: what nobody can miss, since no
- * file of a VM's is among it.
+ * file of a VM's is among it. What confines VMs that run is looked at, too, and put back.
  */
 export async function careForHost(context: RootContext, { mend }: CareForHost): Promise<Cared> {
   const { paths } = context;
   const left: Leftover[] = [];
   const troubles: string[] = [];
-  const take = async (
-    kind: Leftover['kind'],
-    names: () => string[] | Promise<string[]>,
-    remove: (names: string[]) => unknown,
-  ): Promise<void> => {
+  const take: Take = async (kind, names, remove) => {
     try {
       const found = await names();
       left.push(...found.map((name) => ({ kind, name })));
@@ -57,8 +65,39 @@ export async function careForHost(context: RootContext, { mend }: CareForHost): 
       () => pruneGuards(starting),
     );
     await take('shaper', staleShapes, pruneShapes);
+    await take(
+      'scope',
+      () => leftScopes(context),
+      (names) => clearScopes(context, names),
+    );
+    await careForRunning(context, take);
   }
   return { left, troubles };
+}
+
+/** What confines VMs that run: put back as it must be, their guests notice nothing. */
+async function careForRunning(context: RootContext, take: Take): Promise<void> {
+  const names = (vms: readonly { name: string }[]): string[] => vms.map(({ name }) => name);
+  await take(
+    'unguarded',
+    async () => names(await unguarded(context)),
+    async () => {
+      for (const config of await unguarded(context)) await repair(config);
+    },
+  );
+  await take(
+    'unshaped',
+    async () => names(await unshaped(context)),
+    async () => {
+      for (const { network, limits = {} } of await unshaped(context))
+        await applyShape(network.tap, shapeOf(limits));
+    },
+  );
+}
+
+async function clearScopes({ paths, settings }: RootContext, names: string[]): Promise<void> {
+  for (const name of names.filter(isVmName))
+    await chooseRunner(settings.runner).clear({ name, directory: paths.vm(name).directory });
 }
 
 const HASTE_MS = 300;

@@ -96,7 +96,7 @@ async function removeRun(context: RootContext, { name, vmid }: RemoveVm): Promis
     }
     if (config !== undefined) await unprotect(config);
   }
-  await chooseRunner(context.settings.runner).clear(name);
+  await chooseRunner(context.settings.runner).clear({ name, ...files });
   await removeTree(files.run);
   for (const fifo of [files.consoleFifo, files.qemuFifo]) fs.rmSync(fifo, { force: true });
   forgetIncarnation(files);

@@ -138,7 +138,7 @@ export const CareForHost = z.strictObject({ mend: z.boolean() });
 export type CareForHost = z.infer<typeof CareForHost>;
 
 export const Leftover = z.strictObject({
-  kind: z.enum(['trash', 'temporary', 'filter', 'shaper']),
+  kind: z.enum(['trash', 'temporary', 'filter', 'shaper', 'scope', 'unguarded', 'unshaped']),
   name: z.string(),
 });
 export type Leftover = z.infer<typeof Leftover>;

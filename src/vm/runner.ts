@@ -1,5 +1,6 @@
 import { ProvisionerError } from '../errors.ts';
 import {
+  isStrangersScope,
   isSystemdHost,
   killScope,
   type ScopeBounds,
@@ -9,6 +10,13 @@ import {
 } from '../systemd/scope.ts';
 import type { VmName } from '../types.ts';
 
+/** Names are unique in one state directory only. */
+export interface Placed {
+  name: VmName;
+  /** The VM's own. */
+  directory: string;
+}
+
 /**
  * Where a VM's processes live. A runner only wraps the command line: in every case QEMU is spawned
  * detached and keeps the pid it was spawned with.
@@ -16,11 +24,11 @@ import type { VmName } from '../types.ts';
 export interface Runner {
   readonly kind: 'direct' | 'systemd';
   /** Waits until the place is free. @throws ProvisionerError when something else is in it. */
-  prepare(name: VmName, signal: AbortSignal): Promise<void>;
+  prepare(vm: Placed, signal: AbortSignal): Promise<void>;
   /** argv prefix that puts the rest of the command line in its place and executes it. */
-  prefix(name: VmName, bounds: ScopeBounds): string[];
-  /** Waits a moment until nothing is left of the place after QEMU's end. */
-  clear(name: VmName): Promise<void>;
+  prefix(vm: Placed, bounds: ScopeBounds): string[];
+  /** Waits a moment until nothing is left of the place after QEMU's end. One that another VM has stays as it is. */
+  clear(vm: Placed): Promise<void>;
 }
 
 const direct: Runner = {
@@ -36,17 +44,20 @@ const CLEAR_MS = 400;
 
 const systemd: Runner = {
   kind: 'systemd',
-  async prepare(name, signal) {
-    if (await scopeGone(name, { deadlineMs: PREPARE_MS, signal })) return;
+  async prepare({ name, directory }, signal) {
+    const strange = isStrangersScope(name, directory);
+    if (!strange && (await scopeGone(name, { deadlineMs: PREPARE_MS, signal }))) return;
     const unit = scopeName(name);
     throw new ProvisionerError(`VM ${name}: its unit ${unit} is in use by another program`, {
       hint: `see systemctl status ${unit}; another state directory may have a VM of this name`,
     });
   },
-  prefix: scopePrefix,
-  async clear(name) {
+  prefix: ({ name, directory }, bounds) => scopePrefix(name, bounds, directory),
+  async clear({ name, directory }) {
+    if (isStrangersScope(name, directory)) return;
     if (await scopeGone(name, { deadlineMs: CLEAR_MS })) return;
     // The loggers end with QEMU's pipes: what is still there has no business to be.
+    if (isStrangersScope(name, directory)) return;
     await killScope(name);
     await scopeGone(name, { deadlineMs: CLEAR_MS });
   },

@@ -88,7 +88,7 @@ export const START_STEPS: readonly Step<StartContext>[] = [
       await releaseStart(start);
       const { gone } = await endQemu(start.files, 'kill', KILL_MS);
       if (!gone) throw new ProvisionerError('QEMU does not end, even by SIGKILL');
-      await start.runner.clear(start.name);
+      await start.runner.clear({ name: start.name, ...start.files });
       forgetIncarnation(start.files);
     },
   },
@@ -124,7 +124,7 @@ async function launch(start: StartContext): Promise<QmpClient> {
   await assertForwardsFree(context.paths, start.config);
   const qemu = qemuArgv(launchOf(start));
   context.verbose(qemu.join(' '));
-  await runner.prepare(name, context.signal);
+  await runner.prepare({ name, ...files }, context.signal);
   const { qmp } = await launchQemu({
     name,
     argv: [...prefixOf(start), ...qemu],
@@ -175,7 +175,7 @@ async function openLogs(start: StartContext): Promise<void> {
 function prefixOf({ config, name, files, user, runner, accel }: StartContext): string[] {
   const tap = config.network.mode === 'bridge' ? tapExecPrefix(config.network.tap) : [];
   return [
-    ...runner.prefix(name, boundsOf(config, accel.accel)),
+    ...runner.prefix({ name, ...files }, boundsOf(config, accel.accel)),
     ...tap,
     ...becomeUser(user),
     ...loggersPrefix(files),

@@ -18,13 +18,23 @@ export async function installGuard(guard: Guard): Promise<void> {
 
 /** @throws ProvisionerError unless all of the guard is in force: the last look before a guest runs. */
 export async function assertGuard(guard: Guard): Promise<void> {
-  const wanted = elementsOf(normalGuard(guard)).map(inOneLine).sort();
-  const { elements, rulesComplete } = await list();
-  const own = elements.filter(({ tap, set }) => tap === guard.tap && set !== 'dhcp_leased');
-  if (rulesComplete && own.map(inOneLine).sort().join() === wanted.join()) return;
+  if (isInForce(guard, await list())) return;
   throw new ProvisionerError(`the network filter of ${guard.tap} is not in force`, {
     hint: 'another program reloads nftables; run the command again',
   });
+}
+
+/** Those of which something is missing, such as after a reload of nftables. */
+export async function brokenGuards(guards: readonly Guard[]): Promise<Guard[]> {
+  if (guards.length === 0) return [];
+  const listing = await list();
+  return guards.filter((guard) => !isInForce(guard, listing));
+}
+
+function isInForce(guard: Guard, { elements, rulesComplete }: Listing): boolean {
+  const wanted = elementsOf(normalGuard(guard)).map(inOneLine).sort();
+  const own = elements.filter(({ tap, set }) => tap === guard.tap && set !== 'dhcp_leased');
+  return rulesComplete && own.map(inOneLine).sort().join() === wanted.join();
 }
 
 export async function removeGuard(tap: string): Promise<void> {

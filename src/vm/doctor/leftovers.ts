@@ -1,6 +1,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { removeStale, staleStaging } from '../../image/staging.ts';
+import { namesOfQemus } from '../../store/incarnation.ts';
 import { isVmName, type VmName } from '../../types.ts';
 import type { Host } from '../host.ts';
 import { hasJournal } from '../journal.ts';
@@ -13,6 +14,11 @@ const WORDS: Record<Leftover['kind'], string> = {
   temporary: 'a file that a command was writing when it died',
   filter: 'the network filter of a VM that is gone',
   shaper: 'the bandwidth limit of a VM that is gone',
+  scope: 'it is off, but systemd has a scope of it',
+  unguarded:
+    'it runs, but its network filter is not all in force: another program has changed nftables',
+  unshaped:
+    'it runs, but its bandwidth is not limited as it should be: another program has changed tc',
 };
 
 const REMEDY = 'run doctor --repair';
@@ -25,6 +31,7 @@ export async function checkLeftovers(host: Host, known: ReadonlySet<string>): Pr
     ...left.map(({ kind, name }): Finding => {
       return {
         ...base,
+        severity: kind === 'unguarded' ? 'error' : 'warning',
         code: kind,
         subject: name,
         problem: WORDS[kind],
@@ -37,6 +44,7 @@ export async function checkLeftovers(host: Host, known: ReadonlySet<string>): Pr
     }),
     ...staging(host),
     ...samples(host, known),
+    ...strays(host, known),
     ...(await addresses(host, known)),
   ];
 }
@@ -71,6 +79,17 @@ function samples({ paths }: Host, known: ReadonlySet<string>): Finding[] {
       ...{ severity: 'warning', code: 'sample', subject: name, remedy: REMEDY },
       problem: 'figures of a VM that is gone',
       mend: async () => fs.rmSync(paths.metricsSample(name), { force: true }),
+    }));
+}
+
+/** Whoever can write to /proc/self/cmdline can look like one: who it is must be judged before it is ended. */
+function strays({ paths }: Host, known: ReadonlySet<string>): Finding[] {
+  return [...namesOfQemus(paths.run)]
+    .filter(([name]) => isVmName(name) && !known.has(name))
+    .map(([subject, pid]) => ({
+      ...{ severity: 'error', code: 'stray-qemu', subject },
+      problem: `a QEMU of that name runs (pid ${pid}), and nothing else of the VM is there`,
+      remedy: `look at it with ps -fp ${pid}, then end it with kill ${pid}`,
     }));
 }
 

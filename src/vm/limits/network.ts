@@ -1,4 +1,4 @@
-import { bytesPerSecond } from '../../net/shape/plan.ts';
+import { bytesPerSecond, type Shape } from '../../net/shape/plan.ts';
 import { applyShape, readShape } from '../../net/shape/shape.ts';
 import type { VmLimits } from '../../store/vm-limits.ts';
 import type { LimitGroup } from './group.ts';
@@ -15,11 +15,7 @@ export const networkLimits: LimitGroup = {
 
   async apply({ config: { network } }, limits) {
     if (network.mode !== 'bridge') return;
-    await applyShape(network.tap, {
-      in: limits.bandwidth_in,
-      out: limits.bandwidth_out,
-      burst: limits.bandwidth_burst,
-    });
+    await applyShape(network.tap, shapeOf(limits));
   },
 
   async read({ config: { network } }, hint) {
@@ -33,6 +29,14 @@ export const networkLimits: LimitGroup = {
     return found;
   },
 };
+
+export function shapeOf(limits: VmLimits): Shape {
+  return {
+    in: limits.bandwidth_in,
+    out: limits.bandwidth_out,
+    burst: limits.bandwidth_burst,
+  };
+}
 
 function kbit(rate: number): number {
   return Math.round(rate / bytesPerSecond(1));

@@ -6,7 +6,7 @@ import { poll } from '../../../src/host/time.ts';
 import { START_STEPS } from '../../../src/vm/start-steps.ts';
 import { ALL_CREATE_STEPS, faultsOf, messageOfFault, tinySpec } from '../../support/faults.ts';
 import { Namespace } from '../../support/namespace.ts';
-import type { Finished } from '../../support/program.ts';
+import { type Finished, programFile, Running } from '../../support/program.ts';
 import { driver, outcomes } from '../../support/run-driver.ts';
 import { Sandbox } from '../../support/sandbox.ts';
 
@@ -84,6 +84,34 @@ test('a second start puts back what somebody else has taken away, under a guest 
   assert.match(await namespace.ip('-d link show tap100i0'), /isolated on/);
   await ok('start', 'web2');
   assert.equal(await filter(), before);
+});
+
+test('doctor tells what another program took away of filter and limits, and puts it back', async () => {
+  const doctor = async (...args: string[]): Promise<string[]> => {
+    const argv = [programFile('blockhost-qemu'), 'doctor', '--json', ...args];
+    const { stdout } = await new Running(argv, { env: sandbox.env, prefix }).done;
+    const { findings } = JSON.parse(stdout) as { findings: Record<string, string>[] };
+    return findings
+      .filter(({ subject = '' }) => /^web\d$/.test(subject))
+      .map(({ subject, severity, code, repair }) => `${subject} ${severity} ${code} ${repair}`)
+      .sort();
+  };
+  await ok('throttle', 'web1', '--bandwidth-in', '50000');
+  assert.deepEqual(await doctor(), []);
+  await namespace.exec('nft', 'flush', 'ruleset');
+  await namespace.exec('tc', 'qdisc', 'del', 'dev', 'tap100i0', 'root');
+  assert.deepEqual(await doctor(), [
+    'web1 error unguarded yes',
+    'web1 warning unshaped yes',
+    'web2 error unguarded yes',
+  ]);
+  assert.deepEqual(await doctor('--repair'), [
+    'web1 error unguarded done',
+    'web1 warning unshaped done',
+    'web2 error unguarded done',
+  ]);
+  assert.deepEqual(await doctor(), []);
+  await ok('throttle', 'web1', '--reset');
 });
 
 test('metrics: what the guest receives is rx, what it sends is tx', async () => {

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { after, before, test } from 'node:test';
+import { poll } from '../../../src/host/time.ts';
 import { parseVmName } from '../../../src/types.ts';
 import type { Reported } from '../../../src/vm/doctor/finding.ts';
 import { Journal } from '../../../src/vm/journal.ts';
@@ -142,6 +145,18 @@ test('a template that was written to, or is gone, is an error of its VMs', async
     fs.utimesSync(image, atime, mtime);
   }
   assert.deepEqual((await doctor(other)).findings, []);
+});
+
+test('a QEMU of which nothing else is there is told, and left alone', async (t) => {
+  const pidFile = sandbox.files('stray1').pid;
+  const stray = spawn('perl', ['-e', 'sleep 600', '--', '-pidfile', pidFile]);
+  t.after(() => stray.kill('SIGKILL'));
+  await once(stray, 'spawn');
+  const told = async (): Promise<true | undefined> =>
+    codes(await doctor(sandbox, '--repair')).includes('stray1 stray-qemu') ? true : undefined;
+  // Until it has executed perl, its command line is that of this test.
+  assert.ok(await poll(told, { deadlineMs: 60_000, everyMs: 100 }));
+  assert.equal(stray.exitCode, null);
 });
 
 test('people get one line for each finding', async () => {

@@ -2,14 +2,20 @@ import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { test } from 'node:test';
-import { scopeGone, scopeName, scopePrefix } from '../../../src/systemd/scope.ts';
+import {
+  isStrangersScope,
+  scopedNames,
+  scopeGone,
+  scopeName,
+  scopePrefix,
+} from '../../../src/systemd/scope.ts';
 import { parseVmName } from '../../../src/types.ts';
 import { temporaryDirectory } from '../../support/temporary.ts';
 
 const name = parseVmName('web1');
 
 test('the command follows the options of systemd-run, in a unit that is collected', () => {
-  const prefix = scopePrefix(name, { memoryBytes: 1000, tasks: 7 });
+  const prefix = scopePrefix(name, { memoryBytes: 1000, tasks: 7 }, '/state/vms/web1');
   assert.equal(prefix[0], 'systemd-run');
   assert.equal(prefix.at(-1), '--');
   for (const word of [
@@ -18,6 +24,7 @@ test('the command follows the options of systemd-run, in a unit that is collecte
     '--unit=blockhost-vm-web1.scope',
     '--property=MemoryMax=1000',
     '--property=TasksMax=7',
+    '--description=Virtual machine web1 (/state/vms/web1)',
   ])
     assert.ok(prefix.includes(word), word);
 });
@@ -34,6 +41,24 @@ test('one it knows is waited for, and not for ever', async (t) => {
   assert.equal(await scopeGone(name, { deadlineMs: 30, units }), false);
   setTimeout(() => fs.rmSync(unit), 30);
   assert.ok(await scopeGone(name, { deadlineMs: 10_000, units }));
+});
+
+test('a scope tells which state directory its VM belongs to', (t) => {
+  const units = temporaryDirectory(t);
+  const isStrange = (): boolean => isStrangersScope(name, '/a 100%/vms/web1', units);
+  assert.equal(isStrange(), false, 'there is none');
+  for (const [described, strange] of [
+    ['Virtual machine web1 (/a 100%%/vms/web1)', false],
+    ['Virtual machine web1 (/b/vms/web1)', true],
+    ['Virtual machine web1', false],
+  ] as const) {
+    const unit = `[Scope]\nSlice=blockhost-vm.slice\n\n[Unit]\nDescription=${described}\n`;
+    fs.writeFileSync(path.join(units, scopeName(name)), unit);
+    assert.equal(isStrange(), strange, described);
+  }
+  fs.writeFileSync(path.join(units, 'run-r1.scope'), '');
+  assert.deepEqual(scopedNames(units), ['web1']);
+  assert.deepEqual(scopedNames('/no/such/directory'), []);
 });
 
 test('an interruption ends the waiting', async (t) => {
