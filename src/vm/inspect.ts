@@ -6,11 +6,12 @@ import { type Forward, readVmConfig, type Segment, type VmConfig } from '../stor
 import { isVmName, type VmName } from '../types.ts';
 import type { ReadHost } from './host.ts';
 import { readJournal } from './journal.ts';
-import { type Observation, observe } from './observe.ts';
+import { type Observation, observe, reasonOf } from './observe.ts';
 
 /**
  * `absent`: there is nothing of that name. `preparing`: a create or a destroy is under way. `unknown`:
- * QEMU does not answer, a file is damaged, or a command died half-way; `reason` says which.
+ * QEMU does not answer, a file is damaged, or a command died half-way; `reason` says which, and why a guest is
+ * paused when nobody asked for that.
  */
 export type InspectState = 'absent' | 'off' | 'running' | 'paused' | 'preparing' | 'unknown';
 
@@ -88,10 +89,11 @@ export async function inspectAll(host: ReadHost): Promise<Inspection[]> {
   );
 }
 
-function stateOf({ state, qemuStatus, incarnation }: Observation): Partial<Inspection> {
+function stateOf(seen: Observation): Partial<Inspection> {
+  const { state, qemuStatus, incarnation } = seen;
   return {
     state: state === 'stopped' ? 'off' : state,
-    reason: state === 'unknown' ? 'QEMU is alive but does not answer' : null,
+    reason: reasonOf(seen) ?? null,
     qemu_status: qemuStatus ?? null,
     accel: incarnation?.accel ?? null,
     started_at: incarnation?.started_at ?? null,

@@ -39,6 +39,18 @@ export async function observe(
   }
 }
 
+/** Why a guest does not run though nobody asked for that, where QEMU tells; else undefined. */
+export function reasonOf({ state, qemuStatus }: Observation): string | undefined {
+  if (state === 'unknown') return 'QEMU is alive but does not answer';
+  return qemuStatus === undefined ? undefined : REASONS[qemuStatus];
+}
+
+const REASONS: Record<string, string> = {
+  'io-error': 'it waits for room: its disk could not be written, the file system is full',
+  'guest-panicked': 'its guest has panicked',
+  'internal-error': 'QEMU says internal-error',
+};
+
 /** QEMU's words for a guest that has not had its first instruction. */
 export function isBeginning(qemuStatus: string): boolean {
   return qemuStatus === 'prelaunch' || qemuStatus === 'inmigrate';

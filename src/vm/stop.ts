@@ -90,9 +90,11 @@ async function pressPowerButton(
       if (press === 1) host.report('asking the guest to power off (ACPI)');
       if (press === 2) host.report('asking the guest again');
       const { status } = await qmp.execute('query-status', undefined, soon());
-      if (DEAD.has(status)) break;
+      // Let go on once, in case there is room again; no guest shuts down whose disk cannot be written.
+      if (DEAD.has(status) || (status === 'io-error' && press > 1)) break;
       // A guest that was paused cannot react before it runs again.
-      if (status === 'paused') await qmp.execute('cont', undefined, soon());
+      if (status === 'paused' || status === 'io-error')
+        await qmp.execute('cont', undefined, soon());
       await qmp.execute('system_powerdown', undefined, soon());
       // One that is still booting, or has no ACPI, may yet have an agent.
       if (press > 1) await askAgent(host, name, soon());

@@ -31,7 +31,8 @@ export class SmallDisk {
       else process.env.TMPDIR = TMPDIR;
       // Those registered before are called before: the sandbox is empty by then.
       after(() => {
-        execFileSync('umount', [directory]);
+        // A process that was killed may hold it a moment longer.
+        execFileSync('umount', ['--lazy', directory]);
         fs.rmdirSync(directory);
       });
     }

@@ -33,7 +33,8 @@ for i in 0 1 2 3 4 5; do dd if=/dev/vdc bs=1M skip=$((${megabyte} + i * 4)) coun
 
 async function fillUp(megabyte: number): Promise<void> {
   small.fill(8);
-  await sandbox.sh('web1', writeAt(megabyte));
+  // It may be paused before its agent has answered.
+  await sandbox.run('guest-exec', ['web1', writeAt(megabyte)]);
   assert.ok(await stateIs('paused', 'io-error'), 'the guest is not paused');
 }
 
@@ -44,6 +45,7 @@ test('a guest that finds the disk full is paused, and everybody says so', async 
   assert.equal(await sandbox.ok('status', ['web1']), 'suspended\n');
   assert.match(await sandbox.ok('list'), /^web1\t.*suspended/m);
   assert.equal(JSON.parse(await sandbox.ok('metrics', ['web1'])).state, 'paused');
+  assert.match((await inspect()).reason, /waits for room: .* is full/);
   const argv = [programFile('blockhost-qemu'), 'doctor', '--json'];
   const { stdout } = await new Running(argv, { env: sandbox.env }).done;
   assert.match(stdout, /"io-error"/);
@@ -128,4 +130,17 @@ test('on a full disk a VM can be looked at, stopped, started and destroyed', asy
   await sandbox.ok('destroy', ['web1']);
   assert.equal(fs.existsSync(sandbox.files('web1').directory), false);
   assert.doesNotMatch(await sandbox.ok('list'), /web1/);
+});
+
+test('stop does not wait for a guest whose disk cannot be written', async () => {
+  small.clear();
+  await sandbox.create('web1', '--extra-disk', '1');
+  await fillUp(0);
+  small.fill(0);
+  const { code, stdout, seconds } = await sandbox.run('stop', ['web1']);
+  assert.deepEqual([code, /^VM web1 is off/.test(stdout)], [0, true], stdout);
+  assert.ok(seconds < 30, `${seconds} s of 45`);
+  small.clear();
+  await sandbox.ok('start', ['web1']);
+  await sandbox.ok('destroy', ['web1']);
 });
