@@ -28,6 +28,7 @@ export class EventLog {
   #events: VmEvent[];
   #timer: NodeJS.Timeout | undefined;
   #writtenMs = Number.NEGATIVE_INFINITY;
+  #closed = false;
 
   constructor(files: EventFiles, uuid: string) {
     this.#files = files;
@@ -59,13 +60,14 @@ export class EventLog {
     this.#writeSoon(true);
   }
 
+  /** What is noted or amended from now on is not written: the VM may be gone, and its files with it. */
   close(): void {
-    if (this.#timer === undefined) return;
-    clearTimeout(this.#timer);
-    this.#write();
+    if (this.#timer !== undefined) this.#write();
+    this.#closed = true;
   }
 
   #writeSoon(urgent: boolean): void {
+    if (this.#closed) return;
     const waitMs = this.#writtenMs + WRITE_MS - monotonicMs();
     if (urgent || waitMs <= 0) this.#write();
     else this.#timer ??= setTimeout(() => this.#write(), waitMs);

@@ -89,8 +89,8 @@ function ioError({ failedDisks, runEvents, name }: Facts): Pick<Cause, 'text' | 
   const disks = failedDisks.length === 0 ? 'a disk' : failedDisks.join(', ');
   const said = event?.detail === undefined ? '' : ` (${event.detail})`;
   return {
-    text: `it is paused because ${disks} failed on the host${said}; nothing the guest wrote is lost`,
-    advice: `free some space, or mend the storage, then start ${name}`,
+    text: `a write to ${disks} failed on the host${said}; it is kept, and nothing the guest wrote is lost`,
+    advice: `free some space: with the sampler it goes on by itself then, else by start ${name}`,
   };
 }
 

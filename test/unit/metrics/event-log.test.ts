@@ -133,3 +133,13 @@ test('what was said is kept from those who may not read it', (t) => {
   fs.rmSync(file.lines);
   assert.equal(readVmEvents(file, UUID)?.at(-1)?.console, undefined);
 });
+
+test('what becomes known after the end is not written where the files are gone', (t) => {
+  const { log, file, hear } = world(t);
+  hear('RESET', { guest: true, reason: 'guest-reset' });
+  log.close();
+  fs.rmSync(file.events);
+  log.note({ kind: 'ended', run: 'r' }, true);
+  log.amend('r', 'ended', { console: ['late'] });
+  assert.equal(fs.existsSync(file.events), false);
+});

@@ -96,8 +96,8 @@ test('a VM that is paused: by what, which disk, since when', () => {
     },
   );
   assert.equal(failed.cause, 'io-error');
-  assert.match(failed.text, /because disk0 failed .*no space left/);
-  assert.match(here({ qemuStatus: 'io-error' }).text, /because a disk failed/);
+  assert.match(failed.text, /a write to disk0 failed .*no space left/);
+  assert.match(here({ qemuStatus: 'io-error' }).text, /a write to a disk failed/);
   for (const [qemuStatus, cause] of [
     ['guest-panicked', 'panicked'],
     ['internal-error', 'dead'],
