@@ -109,26 +109,21 @@ async function compile(level, { inside, together }) {
   );
 }
 
-/** One file for each directory, which imports all of its files. */
+/** One file for each directory, which imports all of its files; the largest first, so that none is waited for alone. */
 function byDirectory(outdir, names) {
-  const files = new Map();
+  const directories = new Map();
   for (const name of names) {
-    const file = path.join(outdir, 'together', `${path.dirname(name).split('/')[0]}.mjs`);
-    const others = files.get(file) ?? '';
-    files.set(file, `${others}import '../${name}';\n`);
+    const [directory] = path.dirname(name).split('/');
+    directories.set(directory, [...(directories.get(directory) ?? []), name]);
   }
   fs.mkdirSync(path.join(outdir, 'together'), { recursive: true });
-  for (const [file, text] of files) fs.writeFileSync(file, text);
-  return [...files.keys()];
-}
-
-/** What is run here for a file that is to run inside. */
-function stub(outdir, name) {
-  const file = path.join(outdir, 'stubs', name);
-  fs.mkdirSync(path.dirname(file), { recursive: true });
-  const runner = path.relative(path.dirname(file), path.join(outdir, 'host', 'inside.mjs'));
-  fs.writeFileSync(file, `import { runInside } from '${runner}';\nawait runInside('${name}');\n`);
-  return file;
+  return [...directories]
+    .sort(([, a], [, b]) => b.length - a.length)
+    .map(([directory, members]) => {
+      const file = path.join(outdir, 'together', `${directory}.mjs`);
+      fs.writeFileSync(file, members.map((name) => `import '../${name}';\n`).join(''));
+      return file;
+    });
 }
 
 function runFiles(files, { concurrency, timeoutMs }) {

@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { messageOf } from '../errors.ts';
+import { messageOf, ProvisionerError } from '../errors.ts';
 import type { VmFiles } from '../host/paths.ts';
 import { runningIncarnation } from '../store/incarnation.ts';
 import { readVmConfig } from '../store/vm-config.ts';
@@ -16,18 +16,22 @@ export function isMended(entry: JournalEntry): entry is MendedEntry {
   return entry.verb === 'throttle' || entry.verb === 'snapshot' || entry.verb === 'export';
 }
 
-/** Works under a journal. What fails half-way is mended at once, or by the next verb if that fails too. */
+/**
+ * Works under a journal. What fails half-way, or has a result that is not whole, is mended at once, or by the next verb
+ * if that fails too.
+ */
 export async function mended<T>(
   host: Host,
   name: VmName,
   entry: MendedEntry,
   work: () => Promise<T>,
+  isWhole: (result: T) => boolean = () => true,
 ): Promise<T> {
   const journal = new Journal(host, name, entry);
   try {
     journal.begin();
     const result = await work();
-    journal.end();
+    if (isWhole(result) || (await mend(host, name, entry))) journal.end();
     return result;
   } catch (error) {
     if (await mend(host, name, entry)) journal.end();
@@ -52,7 +56,9 @@ export async function mend(host: Host, name: VmName, entry: MendedEntry): Promis
 async function mendLimits(host: Host, name: VmName): Promise<void> {
   const files = host.paths.vm(name);
   if (runningIncarnation(files) === undefined) return;
-  await host.root.limit({ name, limits: readVmConfig(name, files).limits ?? {} });
+  const limits = readVmConfig(name, files).limits ?? {};
+  const { failed } = await host.root.limit({ name, limits });
+  if (failed.length > 0) throw new ProvisionerError(failed.map(({ error }) => error).join('; '));
 }
 
 /** A part of an image must not be taken for one. */

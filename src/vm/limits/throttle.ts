@@ -32,8 +32,13 @@ export function throttleVm(host: Host, name: VmName, change: LimitChange): Promi
     if (refusal !== undefined) throw new ProvisionerError(`VM ${name}: ${refusal}`);
     const before = config.limits ?? {};
     const limits = mergeLimits(before, change);
-    const { limits: after, failed } = await mended(host, name, { verb: 'throttle' }, () =>
-      host.root.limit({ name, limits }),
+    // Whoever failed may have done it all the same, and not have said so: then it is undone.
+    const { limits: after, failed } = await mended(
+      host,
+      name,
+      { verb: 'throttle' },
+      () => host.root.limit({ name, limits }),
+      (limited) => limited.failed.length === 0,
     );
     return { before, after, failed };
   });
