@@ -64,7 +64,7 @@ test('a backup that is killed is tidied up by gc', async () => {
 test('a guest that a killed backup has frozen goes on after gc', async () => {
   const point = 'ask qga.sock guest-fsfreeze-freeze';
   const words = ['backup', 'web1', '--to', file('new')];
-  const { reached } = await runInjected(sandbox, words, { point, how: 'kill after' }, true);
+  const { reached } = await runInjected(sandbox, words, { point, how: 'kill after' });
   assert.ok(reached);
   const refused = await sandbox.run('guest-exec', ['web1', 'true']);
   assert.notEqual(refused.code, 0, 'it is not frozen');

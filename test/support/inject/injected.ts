@@ -21,18 +21,17 @@ const PATIENCE_MS = { ask: 30_000, run: 300 };
 /** A command that heeds no signal has its deadline of 60 s (src/host/exec.ts). */
 const AFTER_TERM_MS = 65_000;
 
-/** Runs the real program with a fault at one point, or just takes note of all points. See Orders for `sockets`. */
+/** Runs the real program with a fault at one point, or just takes note of all points. */
 export async function runInjected(
   sandbox: Sandbox,
   argv: readonly string[],
   fault?: { point: string; how: How },
-  sockets = false,
 ): Promise<Injected> {
   const base = path.dirname(sandbox.state);
   const log = path.join(base, `points.${randomBytes(4).toString('hex')}`);
   fs.writeFileSync(log, '');
   fs.writeFileSync(path.join(base, 'hang'), '');
-  const orders: Orders = { base, log, sockets, ...(fault === undefined ? {} : { fault }) };
+  const orders: Orders = { base, log, ...(fault === undefined ? {} : { fault }) };
   const preload = await driverFile('inject/preload');
   const program = path.join(projectRoot(), 'dist', 'blockhost-qemu.cjs');
   const running = new Running([process.execPath, '--import', preload, program, ...argv], {

@@ -6,8 +6,6 @@ export interface Orders {
   base: string;
   /** Gets a line for every point, in order. */
   log: string;
-  /** Whether connections to a VM's own sockets, which the program makes through a descriptor, are points as well. */
-  sockets: boolean;
   fault?: { point: string; how: How };
 }
 

@@ -5,7 +5,7 @@ const orders = JSON.parse(process.env[ORDERS] ?? '') as Orders;
 // Not for those we start.
 delete process.env[ORDERS];
 
-export const { base, sockets } = orders;
+export const { base } = orders;
 const { appendFileSync } = fs;
 const counts = new Map<string, number>();
 

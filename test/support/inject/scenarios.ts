@@ -11,8 +11,6 @@ export interface Scenario {
   name: string;
   from: State;
   argv(sandbox: Sandbox): string[];
-  /** Whether its requests to QEMU and the agent are points as well. */
-  sockets?: boolean;
   /** States it may end in when the verb was not done to its end, or was. */
   outcomes: readonly State[];
   /** What is done to the VM, beyond its state, before. */
@@ -50,7 +48,6 @@ const create = (sandbox: Sandbox, ...more: string[]): string[] => [
 ];
 const exported = (sandbox: Sandbox): string => path.join(path.dirname(sandbox.state), 'x.qcow2');
 const backup = (...more: string[]) => ({
-  sockets: true,
   argv: (sandbox: Sandbox): string[] => {
     fs.rmSync(backupFile(sandbox), { force: true });
     return ['backup', VM, '--to', backupFile(sandbox), ...more];

@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import net from 'node:net';
 import * as path from 'node:path';
-import { base, die, failure, reach, sockets } from './points.ts';
+import { base, die, failure, reach } from './points.ts';
 
 type Write = (data: unknown, ...more: unknown[]) => boolean;
 
@@ -41,7 +41,7 @@ function pathOf(args: readonly unknown[]): string | undefined {
   const [first] = args.flat() as [unknown];
   const given = typeof first === 'string' ? first : (first as { path?: unknown } | null)?.path;
   // The program connects to what it holds by a descriptor.
-  const held = sockets && typeof given === 'string' && given.startsWith('/proc/self/fd/');
+  const held = typeof given === 'string' && given.startsWith('/proc/self/fd/');
   const file = held ? fs.readlinkSync(given) : given;
   return typeof file === 'string' && file.startsWith(`${base}/`) ? file : undefined;
 }

@@ -85,7 +85,7 @@ async function record(bench: Bench, scenario: Scenario): Promise<string[]> {
   await bench.prepare(scenario);
   const { sandbox } = bench;
   const argv = scenario.argv(sandbox);
-  const { code, stderr, points } = await runInjected(sandbox, argv, undefined, scenario.sockets);
+  const { code, stderr, points } = await runInjected(sandbox, argv);
   if (code !== 0) throw new Error(`${scenario.name} fails without a fault: ${stderr}`);
   const lines = await bench.judge(scenario, 'gc');
   if (lines.length > 0) throw new Error(`${scenario.name} without a fault: ${lines.join('; ')}`);
@@ -114,7 +114,7 @@ async function judged(bench: Bench, { scenario, point, how, recovery }: Case): P
     await bench.prepare(scenario);
     const fault = { point, how };
     const argv = scenario.argv(bench.sandbox);
-    const end = await runInjected(bench.sandbox, argv, fault, scenario.sockets);
+    const end = await runInjected(bench.sandbox, argv, fault);
     const outcome = end.signal ?? (end.code === 0 ? 'done' : 'failed');
     const lines = [...spoken(end.stderr, end.code), ...(await bench.judge(scenario, recovery))];
     if (end.ended === 'by SIGKILL' && !SLOW.test(point)) lines.push('it did not end by SIGTERM');
