@@ -22,7 +22,7 @@ const LEVELS = {
   integration: { concurrency: os.availableParallelism(), timeoutMs: 600_000 },
   e2e: { concurrency: 1, timeoutMs: 900_000 },
   // Figures that take their time, packages, pages in a browser, BlockHost's database under stress.
-  more: { concurrency: os.availableParallelism(), timeoutMs: 600_000 },
+  more: { concurrency: os.availableParallelism(), timeoutMs: 900_000 },
   // Faults at every point, and random verbs for a long time.
   soak: { concurrency: 1, timeoutMs: 3_600_000 },
   vagrant: { concurrency: os.availableParallelism(), timeoutMs: 600_000 },

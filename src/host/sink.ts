@@ -64,9 +64,15 @@ export function streamSink(stream: NodeJS.WritableStream, signal: AbortSignal): 
     open: () => undefined,
     // Who reads may have stopped reading.
     write: (bytes) => Promise.race([put(bytes), aborted]),
-    commit: () => Promise.resolve(),
+    commit: () => attempt('stdout', async () => syncFile(stream)),
     discard: () => undefined,
   };
+}
+
+/** Where stdout is a file it is on the disk afterwards; what a pipe leads to is its reader's. */
+function syncFile(stream: NodeJS.WritableStream): void {
+  const fd = 'fd' in stream ? stream.fd : undefined;
+  if (typeof fd === 'number' && fs.fstatSync(fd).isFile()) fs.fsyncSync(fd);
 }
 
 /** A name that was taken meanwhile is left alone: link(2) never replaces. */
@@ -76,10 +82,19 @@ function place(part: string, target: string, file: string): void {
     fs.rmSync(part);
   } catch (error) {
     if (errnoOf(error) === 'EEXIST') throw taken(file);
-    // Some file systems have no second names.
+    // Some file systems have no second names: then the place is taken first.
+    reserve(target, file);
     fs.renameSync(part, target);
   }
   syncDirectory(path.dirname(target));
+}
+
+function reserve(target: string, file: string): void {
+  try {
+    fs.closeSync(fs.openSync(target, 'wx', 0o600));
+  } catch (error) {
+    throw errnoOf(error) === 'EEXIST' ? taken(file) : error;
+  }
 }
 
 function taken(file: string): InputError {

@@ -2,8 +2,8 @@ import * as net from 'node:net';
 import { messageOf } from '../errors.ts';
 import { NbdError } from './errors.ts';
 
-/** Neither a busy disk nor a busy host takes longer to answer one request. */
-const SILENCE_MS = 120_000;
+/** Neither a busy disk nor a busy host takes longer to answer one request, which may be a flush. */
+const SILENCE_MS = 600_000;
 
 /** A Unix socket that is read in pieces of a known length. */
 export class ByteSocket {
@@ -15,7 +15,7 @@ export class ByteSocket {
 
   private constructor(socket: net.Socket) {
     this.#socket = socket;
-    socket.setTimeout(SILENCE_MS, () =>
+    socket.on('timeout', () =>
       socket.destroy(new NbdError(`the NBD server said nothing for ${SILENCE_MS / 1000} s`)),
     );
     socket.on('data', (bytes: Buffer) => {
@@ -79,9 +79,12 @@ export class ByteSocket {
     });
   }
 
-  #change(): Promise<void> {
-    return new Promise((resolve) => {
+  /** Only who waits for the server counts its silence: between two requests it has nothing to say. */
+  async #change(): Promise<void> {
+    this.#socket.setTimeout(SILENCE_MS);
+    await new Promise<void>((resolve) => {
       this.#wake = resolve;
     });
+    this.#socket.setTimeout(0);
   }
 }

@@ -37,12 +37,15 @@ export async function withFrozenGuest(
   }
 }
 
-/** For file systems that somebody who died has left at rest; a guest that was not frozen takes no notice. */
+/**
+ * For file systems that somebody who died has left at rest; a guest that was not frozen takes no notice.
+ * @throws QmpError when its agent is there and does not do it: then it is to be tried again.
+ */
 export async function thawGuest(host: Host, name: VmName): Promise<void> {
   const agent = await openAgent(host, name);
   if (agent === undefined) return;
   try {
-    await thaw(host, name, agent);
+    await agent.execute('guest-fsfreeze-thaw', undefined, { deadlineMs: THAW_MS });
   } finally {
     agent.close();
   }

@@ -1,4 +1,4 @@
-import { parseVmName } from '../../types.ts';
+import { parseVmName, visible } from '../../types.ts';
 import { eventLine } from '../../vm/explain/event-words.ts';
 import { explainVm } from '../../vm/explain/explain.ts';
 import { restartLine } from '../../vm/explain/restart-words.ts';
@@ -23,7 +23,9 @@ Example:
   },
   async run({ args, options, host, out }) {
     const found = await explainVm(host, parseVmName(args[0]));
-    out.line(options.json === true ? JSON.stringify(found) : inWords(found).join('\n'));
+    out.line(
+      options.json === true ? JSON.stringify(found) : inWords(found).map(visible).join('\n'),
+    );
     return 0;
   },
 };

@@ -10,6 +10,7 @@ import { readVmConfig } from '../../store/vm-config.ts';
 import type { VmName } from '../../types.ts';
 import { disksOf, type VmDisk } from '../disk-chains.ts';
 import { processesOf } from '../end-qemu.ts';
+import { thawGuest } from '../freeze.ts';
 import type { Host } from '../host.ts';
 import { withVmLock } from '../lock.ts';
 import { assertOwnHost } from '../own-host.ts';
@@ -128,9 +129,11 @@ async function begin(
   await recover(host, name);
   const files = host.paths.vm(name);
   const config = readVmConfig(name, files);
+  const running = processesOf(files).length > 0;
+  // One that was killed before may have left the guest frozen, and this one's lock hides it from `recover`.
+  if (running && fs.existsSync(files.fleece)) await thawGuest(host, name);
   await settle(host, name);
   const disks = disksOf(host, files, config);
-  const running = processesOf(files).length > 0;
   const bitmaps = await bitmapsOf(files, disks, running);
   const plan = planOf({ config, files, bitmaps, incremental, id: randomUUID() });
   const fleeces = running ? fleecesOf(files, disks) : [];
@@ -181,7 +184,7 @@ async function writeDisks(
   sources: readonly Pick<VmDisk, 'node' | 'chain'>[],
 ): Promise<void> {
   await writer.begin(plan.header);
-  await copyDisks(host, name, writer, sources, plan.since);
+  await copyDisks(host, name, writer, sources, plan);
   await writer.end();
 }
 

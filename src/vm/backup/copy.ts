@@ -1,28 +1,40 @@
+import { ProvisionerError } from '../../errors.ts';
 import type { BackupWriter } from '../../image/backup/writer.ts';
 import { ALLOCATION, type NbdClient, ZERO } from '../../nbd/client.ts';
 import type { VmName } from '../../types.ts';
 import type { VmDisk } from '../disk-chains.ts';
 import type { Host } from '../host.ts';
+import type { Plan } from './plan.ts';
 import { withServedImage } from './served-image.ts';
 
 const PIECE = 1024 * 1024;
 const ZEROES = Buffer.alloc(PIECE);
 const DIRTY = 1;
 
-/** Copies the disks from images that nothing has open: all, or what the bitmap `since` marks. */
+/**
+ * Copies the disks from images that nothing has open: all, or what the bitmap `since` marks.
+ * @throws ProvisionerError when an image has another size than the header says: it could not be restored.
+ */
 export async function copyDisks(
   host: Host,
   name: VmName,
   writer: BackupWriter,
   sources: readonly Pick<VmDisk, 'node' | 'chain'>[],
-  since: string | undefined,
+  { since, header }: Pick<Plan, 'since' | 'header'>,
 ): Promise<void> {
   for (const [disk, source] of sources.entries()) {
     const options = { writable: false, bitmap: since, contexts: contextsFor(since) };
     const onPiece = (): void => host.signal.throwIfAborted();
-    await withServedImage(host, name, source, options, (client) =>
-      copyDisk(client, writer, { disk, since, onPiece }),
-    );
+    await withServedImage(host, name, source, options, async (client) => {
+      const wanted = header.disks[disk]?.bytes;
+      // Nobody but the guest's QEMU writes to the image, and that may not be ours any more.
+      if (client.bytes !== wanted)
+        throw new ProvisionerError(
+          `VM ${name}: its disk ${source.node} has ${client.bytes} bytes, not ${wanted} as vm.json says`,
+          { hint: 'give the disk its size back by qemu-img resize' },
+        );
+      await copyDisk(client, writer, { disk, since, onPiece });
+    });
   }
 }
 

@@ -71,14 +71,17 @@ function actionsOf(
   { next, since, speed }: Copying,
 ): TransactionAction[] {
   const bitmap = { granularity: GRANULARITY, persistent: true };
+  const merge = (from: { node: string; name: string }): TransactionAction => ({
+    type: 'block-dirty-bitmap-merge',
+    data: { node, target: since ?? '', bitmaps: [from] },
+  });
   const all: TransactionAction[] = [
     { type: 'block-dirty-bitmap-add', data: { node: image, name: next, ...bitmap } },
   ];
   if (since !== undefined) {
     const copy = { node, name: since, ...bitmap, disabled: true };
-    const from = [{ node: image, name: since }];
     all.push({ type: 'block-dirty-bitmap-add', data: copy });
-    all.push({ type: 'block-dirty-bitmap-merge', data: { node, target: since, bitmaps: from } });
+    all.push(merge({ node: image, name: since }));
   }
   const what =
     since === undefined
@@ -92,6 +95,8 @@ function actionsOf(
       ...what,
     },
   });
+  // The disk is at rest from here to the end of the transaction. What was under way in its I/O thread before counts too.
+  if (since !== undefined) all.push(merge({ node: image, name: next }));
   return all;
 }
 

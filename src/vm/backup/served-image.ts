@@ -3,6 +3,7 @@ import * as path from 'node:path';
 import { errnoOf, messageOf, ProvisionerError } from '../../errors.ts';
 import { run } from '../../host/exec.ts';
 import { ensureDirectory } from '../../host/files.ts';
+import { removeTree } from '../../host/remove-tree.ts';
 import { monotonicMs, sleep } from '../../host/time.ts';
 import { imageName } from '../../image/snapshots.ts';
 import { NbdClient } from '../../nbd/client.ts';
@@ -73,7 +74,7 @@ export async function withServedImage<T>(
   } finally {
     stop.abort();
     await server.catch(() => undefined);
-    fs.rmSync(directory, { recursive: true, force: true });
+    await removeTree(directory);
   }
 }
 

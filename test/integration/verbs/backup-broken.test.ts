@@ -61,14 +61,24 @@ test('a backup that is killed is tidied up by gc', async () => {
   await asBefore();
 });
 
-test('a guest that a killed backup has frozen goes on after gc', async () => {
+async function killedWhileFrozen(): Promise<void> {
   const point = 'ask qga.sock guest-fsfreeze-freeze';
   const words = ['backup', 'web1', '--to', file('new')];
   const { reached } = await runInjected(sandbox, words, { point, how: 'kill after' });
   assert.ok(reached);
   const refused = await sandbox.run('guest-exec', ['web1', 'true']);
   assert.notEqual(refused.code, 0, 'it is not frozen');
+}
+
+test('a guest that a killed backup has frozen goes on after gc', async () => {
+  await killedWhileFrozen();
   await sandbox.ok('gc', ['--execute']);
+  await asBefore();
+});
+
+test('it goes on after the next backup too, even if that one is refused', async () => {
+  await killedWhileFrozen();
+  failed(await sandbox.run('backup', ['web1', '--to', '/nonexistent/new']), /nonexistent/);
   await asBefore();
 });
 

@@ -51,6 +51,7 @@ test('a VM that runs is backed up while its guest writes, goes on through a stop
   await sandbox.sh('web1', 'mood agent-absent');
   await sandbox.agentIs('web1', false);
   const piped = await sandbox.run('backup', ['web1', '--incremental', '--to', '-']);
+  assert.equal(piped.code, 0, piped.stderr);
   assert.match(piped.stderr, /\(increment 1, \d+ MB, as after a crash\)/);
   fs.writeFileSync(file('inc1'), piped.stdoutBytes);
   await sandbox.ok('stop', ['web1']);
