@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import { BusyError } from '../errors.ts';
 import { isVmName, type VmName } from '../types.ts';
-import { isAbandoned } from './backup/settle.ts';
+import { isAbandoned } from './backup/abandoned.ts';
 import type { Host } from './host.ts';
 import { withVmLock } from './lock.ts';
 import { recover } from './recover.ts';

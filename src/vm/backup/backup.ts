@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import * as fs from 'node:fs';
-import { BusyError, messageOf } from '../../errors.ts';
+import { BusyError, messageOf, ProvisionerError } from '../../errors.ts';
 import { lockFile } from '../../host/lock.ts';
 import type { VmFiles } from '../../host/paths.ts';
 import type { Sink } from '../../host/sink.ts';
@@ -96,7 +96,7 @@ async function backUp(
       await afterwards(host, name, () => tidyUp(host, name));
       throw error;
     }
-    await afterwards(host, name, () => goOn(job));
+    if (!(await afterwards(host, name, () => advanceChain(job)))) throw notFollowed(name);
   }
   const { header } = job.plan;
   return {
@@ -108,14 +108,23 @@ async function backUp(
 /** A stop takes most of a minute. */
 const TURN_MS = 120_000;
 
-/** Also when whoever asked for the backup has interrupted it. */
-async function afterwards(host: Host, name: VmName, work: () => Promise<void>): Promise<void> {
+function notFollowed(name: VmName): ProvisionerError {
+  return new ProvisionerError(
+    `VM ${name}: the backup is written, but other verbs kept the VM busy for over ${TURN_MS / 60_000} min: no increment will follow it`,
+    { hint: 'make another backup; the next increment follows the one before this' },
+  );
+}
+
+/** Also when whoever asked for the backup has interrupted it. @returns false when the VM was busy all the time. */
+async function afterwards(host: Host, name: VmName, work: () => Promise<void>): Promise<boolean> {
   const calm = { ...host, signal: new AbortController().signal };
   try {
     await withVmLock(calm, name, 'backup', work, TURN_MS);
+    return true;
   } catch (error) {
     if (!(error instanceof BusyError)) throw error;
     host.report(`VM ${name}: what its backup needed is still there: ${messageOf(error)}`);
+    return false;
   }
 }
 
@@ -176,7 +185,7 @@ async function copyOff(job: Job): Promise<void> {
   await writeDisks(job, job.disks);
   for (const disk of job.disks) await addBitmap(disk, bitmapName(job.plan.header.id));
   await job.sink.commit();
-  await goOn(job);
+  await advanceChain(job);
 }
 
 async function writeDisks(
@@ -193,7 +202,7 @@ function sourcesOf(fleeces: readonly Fleece[]): Pick<VmDisk, 'node' | 'chain'>[]
 }
 
 /** The backup has its name: the chain goes on from it. */
-async function goOn({ host, name, files, plan }: Job): Promise<void> {
+async function advanceChain({ host, name, files, plan }: Job): Promise<void> {
   if (!fs.existsSync(files.directory)) return;
   const { id, chain, sequence, created_at } = plan.header;
   const { superseded } = plan;

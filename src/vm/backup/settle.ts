@@ -1,6 +1,5 @@
 import * as fs from 'node:fs';
 import { BusyError, messageOf } from '../../errors.ts';
-import { isLockHeld } from '../../host/lock-held.ts';
 import type { VmFiles } from '../../host/paths.ts';
 import { removeTree } from '../../host/remove-tree.ts';
 import { withQmp } from '../../qmp/with-qmp.ts';
@@ -10,6 +9,7 @@ import { disksOf, type VmDisk } from '../disk-chains.ts';
 import { processesOf } from '../end-qemu.ts';
 import { thawGuest } from '../freeze.ts';
 import type { Host } from '../host.ts';
+import { isAbandoned, isUnderWay } from './abandoned.ts';
 import { restingBitmaps, settlementOf, settleResting } from './bitmaps.ts';
 import { endImageServer } from './end-image-server.ts';
 import { fleecesOf } from './fleece.ts';
@@ -88,20 +88,10 @@ export function removeAbandonedPart(host: Host, name: VmName): void {
   }
 }
 
-/** Whether a backup was killed. */
-export function isAbandoned(host: Pick<Host, 'paths' | 'role'>, name: VmName): boolean {
-  const { fleece } = host.paths.vm(name);
-  return host.role.kind === 'own' && fs.existsSync(fleece) && !isUnderWay(host, name);
-}
-
 /** @throws BusyError for verbs that change the disks in ways a backup cannot follow. */
 export function assertNoBackup(host: Host, name: VmName): void {
   if (!isUnderWay(host, name)) return;
   throw new BusyError(`VM ${name} is being backed up`, {
     hint: 'wait until that has finished and try again',
   });
-}
-
-function isUnderWay(host: Pick<Host, 'paths'>, name: VmName): boolean {
-  return isLockHeld(host.paths.backupLock(name));
 }

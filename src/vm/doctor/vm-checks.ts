@@ -9,7 +9,7 @@ import type { VmRecord } from '../../store/record.ts';
 import { readVmConfig, type VmConfig } from '../../store/vm-config.ts';
 import type { VmName } from '../../types.ts';
 import { wrongLink } from '../assert-disks.ts';
-import { isAbandoned } from '../backup/settle.ts';
+import { isAbandoned } from '../backup/abandoned.ts';
 import { processesOf } from '../end-qemu.ts';
 import { extraDiskFiles } from '../extra-disks.ts';
 import type { Host } from '../host.ts';

@@ -4,20 +4,19 @@ import { causeOf } from './cause.ts';
 import { type Facts, gatherFacts } from './facts.ts';
 import { restartingOf } from './restart-words.ts';
 import type { Explanation } from './shape.ts';
-import { nextVerbDoes } from './unfinished-words.ts';
+import { BACKUP_IS_SETTLED, nextVerbDoes } from './unfinished-words.ts';
 
 /** @throws NotFoundError for a VM that does not exist. */
 export async function explainVm(host: ReadHost, name: VmName): Promise<Explanation> {
   const facts = await gatherFacts(host, name);
-  const { now, busy, journal } = facts;
+  const { now, busy } = facts;
   return {
     vm_name: name,
     state: stateOf(facts),
     ...causeOf(facts),
     busy,
     run: now.incarnation === undefined ? null : pick(now.incarnation),
-    unfinished:
-      journal === undefined || busy ? null : { verb: journal.verb, next: nextVerbDoes(journal) },
+    unfinished: busy ? null : unfinishedOf(facts),
     restart: restartingOf(facts.config.restart ?? 'never', facts.attempts, facts.last),
     events: (facts.events ?? []).map(({ run: _, ...event }) => event),
     watched: facts.events !== undefined,
@@ -25,6 +24,11 @@ export async function explainVm(host: ReadHost, name: VmName): Promise<Explanati
     console: facts.console,
     qemu: facts.qemu,
   };
+}
+
+function unfinishedOf({ journal, backupKilled }: Facts): Explanation['unfinished'] {
+  if (journal !== undefined) return { verb: journal.verb, next: nextVerbDoes(journal) };
+  return backupKilled ? { verb: 'backup', next: BACKUP_IS_SETTLED } : null;
 }
 
 function stateOf({ now: { state, incarnation } }: Facts): Explanation['state'] {

@@ -11,6 +11,7 @@ import type { VmRecord } from '../../store/record.ts';
 import { readVmConfig, type VmConfig } from '../../store/vm-config.ts';
 import { readVmEvents, type VmEvent } from '../../store/vm-events.ts';
 import type { VmName } from '../../types.ts';
+import { isAbandoned } from '../backup/abandoned.ts';
 import type { ReadHost } from '../host.ts';
 import { type JournalEntry, readJournal } from '../journal.ts';
 import { type Observation, observe } from '../observe.ts';
@@ -22,6 +23,8 @@ export interface Facts {
   config: VmConfig;
   record: VmRecord | undefined;
   journal: JournalEntry | undefined;
+  /** A backup was killed, and what it needed is still there. */
+  backupKilled: boolean;
   /** A verb works on it at this moment. */
   busy: boolean;
   now: Observation;
@@ -57,6 +60,7 @@ export async function gatherFacts(host: ReadHost, name: VmName): Promise<Facts> 
     ...{ name, config, now, last, events },
     record: await recordOf(host, name),
     journal: readJournal(host, name),
+    backupKilled: isAbandoned(host, name),
     busy: isLockHeld(host.paths.lock(name)),
     processState: now.state === 'unknown' ? readProcessStat(run?.pid ?? 0)?.state : undefined,
     failedDisks: now.qemuStatus === 'io-error' ? await failedDisks(files) : [],

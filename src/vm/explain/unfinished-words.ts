@@ -1,5 +1,9 @@
 import type { JournalEntry } from '../journal.ts';
 
+/** A killed backup has no journal but a folder (backup/settle.ts). */
+export const BACKUP_IS_SETTLED =
+  'the next verb thaws the guest, ends the copying and removes the part that was written';
+
 /** What recover.ts does about a verb that died half-way, in words. */
 export function nextVerbDoes(entry: JournalEntry): string {
   switch (entry.verb) {

@@ -68,6 +68,10 @@ async function killedWhileFrozen(): Promise<void> {
   assert.ok(reached);
   const refused = await sandbox.run('guest-exec', ['web1', 'true']);
   assert.notEqual(refused.code, 0, 'it is not frozen');
+  assert.match(
+    await sandbox.ok('explain', ['web1']),
+    /a backup of it died half-way: the next verb/,
+  );
 }
 
 test('a guest that a killed backup has frozen goes on after gc', async () => {

@@ -26,7 +26,13 @@ const event = (kind: VmEvent['kind'], detail?: string): VmEvent => ({
 function facts(more: Partial<Facts>): Facts {
   return {
     ...{ name: parseVmName('web1'), config: configOf('web1', 1), record: undefined },
-    ...{ journal: undefined, busy: false, now: { state: 'stopped' }, processState: undefined },
+    ...{
+      journal: undefined,
+      backupKilled: false,
+      busy: false,
+      now: { state: 'stopped' },
+      processState: undefined,
+    },
     ...{
       failedDisks: [],
       attempts: undefined,
