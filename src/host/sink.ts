@@ -84,7 +84,12 @@ function place(part: string, target: string, file: string): void {
     if (errnoOf(error) === 'EEXIST') throw taken(file);
     // Some file systems have no second names: then the place is taken first.
     reserve(target, file);
-    fs.renameSync(part, target);
+    try {
+      fs.renameSync(part, target);
+    } catch (failed) {
+      fs.rmSync(target, { force: true });
+      throw failed;
+    }
   }
   syncDirectory(path.dirname(target));
 }

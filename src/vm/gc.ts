@@ -31,6 +31,7 @@ export interface GcOutcome {
   what:
     | 'finished'
     | 'restarted'
+    | 'continued'
     | 'suspended'
     | 'destroyed'
     | 'left'
@@ -89,7 +90,7 @@ async function restartAll(host: Host): Promise<GcOutcome[]> {
       if (outcome.what === 'started')
         outcomes.push({ name, what: 'restarted', why: 'it had crashed' });
       if (outcome.what === 'goes-on')
-        outcomes.push({ name, what: 'restarted', why: 'there is room on its disk again' });
+        outcomes.push({ name, what: 'continued', why: 'there is room on its disk again' });
       if (outcome.what === 'failed') outcomes.push({ name, what: 'failed', why: outcome.why });
     },
   });

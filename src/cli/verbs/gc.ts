@@ -49,6 +49,7 @@ Examples:
 const WORDS: Record<Exclude<GcOutcome['what'], 'failed'>, string> = {
   finished: 'is tidied up',
   restarted: 'is started again',
+  continued: 'goes on',
   suspended: 'is suspended',
   destroyed: 'is destroyed',
   left: 'is left alone',

@@ -21,8 +21,17 @@ export class RoomWatch {
   /** To be called while the guest is paused, for whatever reason. */
   async look(qmp: QmpClient, options: CallOptions): Promise<void> {
     if (monotonicMs() < this.#nextMs) return;
-    if (!hasRoomAgain(this.#directory) || !(await isWaitingForRoom(qmp, options))) return;
+    if (!this.#hasRoom() || !(await isWaitingForRoom(qmp, options))) return;
     this.#nextMs = monotonicMs() + EVERY_MS;
     this.#onRoom();
+  }
+
+  /** What cannot be told must not cost the VM its sample. */
+  #hasRoom(): boolean {
+    try {
+      return hasRoomAgain(this.#directory);
+    } catch {
+      return false;
+    }
   }
 }

@@ -8,6 +8,7 @@ import { readFresh } from '../../../src/metrics/published.ts';
 import { readVmEvents, type VmEvent } from '../../../src/store/vm-events.ts';
 import { parseVmName } from '../../../src/types.ts';
 import type { Explanation } from '../../../src/vm/explain/shape.ts';
+import { isUp, leave } from '../../support/guest-acts.ts';
 import { programFile } from '../../support/program.ts';
 import { Sandbox } from '../../support/sandbox.ts';
 
@@ -69,16 +70,7 @@ async function startAgain(): Promise<void> {
 }
 
 async function guestIsUp(): Promise<void> {
-  const ready = 'pidof acpid >/dev/null && grep -q pvpanic_pci /proc/modules';
-  await until('the guest is up', async () =>
-    (await sandbox.run('guest-exec', [name, ready])).code === 0 ? true : undefined,
-  );
-}
-
-/** Does something in the guest that ends the agent before it can answer. */
-function leave(command: string): Promise<string> {
-  const script = `setsid sh -c 'sleep 0.3; ${command}' </dev/null >/dev/null 2>&1 &`;
-  return sandbox.ok('guest-exec', [name, script]);
+  await until('the guest is up', async () => ((await isUp(sandbox, name)) ? true : undefined));
 }
 
 /** Ends QEMU as from outside. @returns milliseconds until the sampler had noted it. */
@@ -118,7 +110,7 @@ test('a guest that panics is told, and its console cannot harm who reads it', as
   await guestIsUp();
   const hostile = String.raw`printf "\033]0;owned\007\033[2J\033[31mred\033[0m \342\200\256bidi \001\n" >/dev/ttyS0`;
   await sandbox.sh(name, hostile);
-  await leave('/sbin/panic');
+  await leave(sandbox, name, '/sbin/panic');
   const found = await until('the panic is noted', async () => {
     const now = await explain();
     return now.since === null || now.cause !== 'panicked' ? undefined : now;
@@ -143,7 +135,7 @@ test('a guest that panics is told, and its console cannot harm who reads it', as
 test('a guest that powers itself off did so, and nothing is wrong', async () => {
   await startAgain();
   await guestIsUp();
-  await leave('/sbin/poweroff');
+  await leave(sandbox, name, '/sbin/poweroff');
   await until('it is off', async () => ((await explain()).state === 'off' ? true : undefined));
   const off = await until('why', async () => {
     const found = await explain();

@@ -16,6 +16,7 @@ import type { Explanation } from '../../../src/vm/explain/shape.ts';
 import { forgetAttempts, readAttempts } from '../../../src/vm/restart/attempts.ts';
 import { restartCrashed } from '../../../src/vm/restart/restart-crashed.ts';
 import { type RestartOutcome, restartVm } from '../../../src/vm/restart/restart-vm.ts';
+import { isUp, leave } from '../../support/guest-acts.ts';
 import { programFile, Running } from '../../support/program.ts';
 import { Sandbox } from '../../support/sandbox.ts';
 
@@ -197,13 +198,13 @@ test('a guest that panics is started again, too; one that powers itself off is n
   await sandbox.ok('start', [name]);
   await guestIsUp();
   const before = running();
-  await leave('/sbin/panic');
+  await leave(sandbox, name, '/sbin/panic');
   await until('another run', () => {
     const now = runningIncarnation(files);
     return now === undefined || now.pid === before.pid ? undefined : now;
   });
   await guestIsUp();
-  await leave('/sbin/poweroff');
+  await leave(sandbox, name, '/sbin/poweroff');
   await until('it is off', () => (runningIncarnation(files) === undefined ? true : undefined));
   const attempts = readAttempts(paths, name)?.attempts;
   await restartCrashed(host, { patienceMs: 3000, onOutcome: () => undefined });
@@ -218,14 +219,5 @@ test('destroy leaves nothing of it', async () => {
 });
 
 async function guestIsUp(): Promise<void> {
-  const ready = 'pidof acpid >/dev/null && grep -q pvpanic_pci /proc/modules';
-  await until('the guest is up', async () =>
-    (await sandbox.run('guest-exec', [name, ready])).code === 0 ? true : undefined,
-  );
-}
-
-/** Does something in the guest that ends the agent before it can answer. */
-function leave(command: string): Promise<string> {
-  const script = `setsid sh -c 'sleep 0.3; ${command}' </dev/null >/dev/null 2>&1 &`;
-  return sandbox.ok('guest-exec', [name, script]);
+  await until('the guest is up', async () => ((await isUp(sandbox, name)) ? true : undefined));
 }
