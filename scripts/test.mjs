@@ -126,6 +126,15 @@ function byDirectory(outdir, names) {
     });
 }
 
+/** What is run here for a file that is to run inside. */
+function stub(outdir, name) {
+  const file = path.join(outdir, 'stubs', name);
+  fs.mkdirSync(path.dirname(file), { recursive: true });
+  const runner = path.relative(path.dirname(file), path.join(outdir, 'host', 'inside.mjs'));
+  fs.writeFileSync(file, `import { runInside } from '${runner}';\nawait runInside('${name}');\n`);
+  return file;
+}
+
 function runFiles(files, { concurrency, timeoutMs }) {
   const counts = { pass: 0, fail: 0, skip: 0, failures: [] };
   if (files.length === 0) return counts;
