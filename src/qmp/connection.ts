@@ -89,6 +89,8 @@ export class Connection {
 
   #route(message: Message, line: Buffer): void {
     if (this.#greeting !== undefined) {
+      // QEMU takes the next client while it still has an event in hand for the one before.
+      if (message.kind === 'event') return;
       try {
         this.#greeting.resolve(readGreeting(message, this.#path));
       } catch (error) {

@@ -36,6 +36,8 @@ export const GREETING = {
 export interface FakeQmpOptions {
   /** Sent to each client that gets its turn; null for silence. */
   greeting?: unknown;
+  /** What was meant for the client before, sent ahead of the greeting. */
+  ahead?: unknown;
   /** Where the socket is made; by default in a new directory that stop() removes. */
   path?: string;
   /** As QEMU does: a client gets its turn when the one before it has left. Default true. */
@@ -127,6 +129,7 @@ export class FakeQmpServer {
   #serve(connection: FakeConnection): void {
     this.#serving = connection;
     const greeting = this.#options.greeting === undefined ? GREETING : this.#options.greeting;
+    if (this.#options.ahead !== undefined) connection.send(this.#options.ahead);
     if (greeting !== null) connection.send(greeting);
     connection.start();
   }

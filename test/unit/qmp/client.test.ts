@@ -177,6 +177,18 @@ test('a peer that is not QEMU is recognized by its first words', limits, async (
   }
 });
 
+test('an event meant for the client before is not taken for the greeting', limits, async (t) => {
+  const ahead = {
+    event: 'JOB_STATUS_CHANGE',
+    data: {},
+    timestamp: { seconds: 1, microseconds: 0 },
+  };
+  const fake = await serve(t, { ahead });
+  const qmp = await QmpClient.connect(fake.path);
+  assert.equal(qmp.greeting?.version.qemu.major, 7);
+  qmp.close();
+});
+
 test('close() during open() ends it', limits, async (t) => {
   const fake = await serve(t, { greeting: null });
   for (const wait of [false, true]) {
