@@ -15,6 +15,7 @@ REQUESTS = (
     "vm-stop",
     "vm-limits",
     "vm-remove",
+    "vm-settle",
     "host-care",
     "template-publish",
 )

@@ -3,13 +3,15 @@ import { closeInherited } from '../host/descriptors.ts';
 import { agentTransport } from '../root/agent.ts';
 import { localRoot } from '../root/local.ts';
 import { remoteRoot } from '../root/remote.ts';
-import { splitOff } from '../root/split.ts';
+import { type Named, PASSED_STDOUT, splitOff } from '../root/split.ts';
 import type { Host, RootContext } from '../vm/host.ts';
 import type { RootSide } from '../vm/root-side.ts';
 import { blockhostOf } from './blockhost.ts';
 import { contextOf, type Wanted } from './context.ts';
-import type { ActingVerb } from './invocation.ts';
+import { openedBy } from './files.ts';
+import type { ActingVerb, Invocation } from './invocation.ts';
 import { runVerb } from './run-verb.ts';
+import { stdout } from './stdio.ts';
 import { embeddedStore } from './store.ts';
 
 export { sampleVm } from './sample-vm.ts';
@@ -43,28 +45,32 @@ export const ACTING: Record<string, () => Promise<{ verb: ActingVerb }>> = {
 
 /** Runs one of them from its arguments to its exit code. */
 export function runActing(name: string, command: string, argv: readonly string[]): Promise<number> {
-  closeInherited();
+  closeInherited(name === 'root' && argv.includes('--backup-to=-') ? [PASSED_STDOUT] : []);
   return runVerb({ command, argv, load: ACTING[name], hostOf });
 }
 
-async function hostOf(wanted: Wanted, verb: ActingVerb): Promise<Host> {
+async function hostOf(
+  wanted: Wanted,
+  verb: ActingVerb,
+  given: Pick<Invocation, 'args' | 'options'>,
+): Promise<Host> {
   const config = await loadConfig(process.env, verb.privileges === 'root' ? 'own' : undefined);
   const context = contextOf(config, wanted);
   // First of all, since it may change who this process is.
-  const root = rootOf(context);
+  const root = rootOf(context, verb.named?.(given) ?? {});
   const store = embeddedStore(config);
   if (store !== undefined) return { ...context, root, store };
   return { ...context, root, ...(await blockhostOf(config, verb.needsSettings === true)) };
 }
 
-function rootOf(context: RootContext): RootSide {
+function rootOf(context: RootContext, named: Named): RootSide {
   const { role, settings } = context;
   switch (role.kind) {
     case 'own':
-      return localRoot(context);
+      return localRoot(context, openedBy(named, stdout));
     case 'agent':
       return remoteRoot(agentTransport(settings.root_agent_socket), context);
     case 'split':
-      return remoteRoot(splitOff(role.account, settings.front_user), context);
+      return remoteRoot(splitOff(role.account, settings.front_user, named), context);
   }
 }

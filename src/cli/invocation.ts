@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import type { Named } from '../root/split.ts';
 import type { Host, ReadHost } from '../vm/host.ts';
 
 /** One verb of the command line: it declares its words, makes one call, prints the result. */
@@ -16,6 +17,8 @@ export interface ActingVerb extends Declared {
   privileges?: 'root';
   /** It goes by bridge, addresses and days that BlockHost's db.yaml may name. */
   needsSettings?: true;
+  /** Files it names, which the root side opens: whoever runs the command may, the user of the verb may not. */
+  named?(given: Pick<Invocation, 'args' | 'options'>): Named;
   /** @returns the exit code. Failures are thrown. */
   run(invocation: Invocation): Promise<number>;
 }

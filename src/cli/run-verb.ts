@@ -19,8 +19,10 @@ export interface Run<V extends Declared, H extends ReadHost> {
   argv: readonly string[];
   load: (() => Promise<{ verb: V & Runs<H> }>) | undefined;
   /** Puts together what the verb works with. */
-  hostOf(wanted: Wanted, verb: V): Promise<H>;
+  hostOf(wanted: Wanted, verb: V, given: Given): Promise<H>;
 }
+
+type Given = Pick<Invocation, 'args' | 'options'>;
 
 interface Runs<H extends ReadHost> {
   run(invocation: Invocation<H>): Promise<number>;
@@ -46,7 +48,7 @@ export async function runVerb<V extends Declared, H extends ReadHost>({
     const parsed = await parse(verb, command, argv);
     if (parsed === undefined) return 0;
     verbose = parsed.options.verbose === true;
-    const host = await hostOf({ out, verbose, signal: abort.signal }, verb);
+    const host = await hostOf({ out, verbose, signal: abort.signal }, verb, parsed);
     paths = host.paths;
     const verbs = Object.keys(VERBS).filter((other) => VERBS[other]?.hidden !== true);
     return await verb.run({ ...parsed, host, out, verbs });
@@ -63,7 +65,7 @@ async function parse(
   verb: Declared,
   words: string,
   argv: readonly string[],
-): Promise<Pick<Invocation, 'args' | 'options'> | undefined> {
+): Promise<Given | undefined> {
   const [word, ...more] = argv;
   if (verb.oneWord && word !== undefined && more.length === 0 && /^[^-]/.test(word))
     return { args: [word], options: {} };

@@ -85,9 +85,9 @@ export class Paths {
   lock(name: VmName): string {
     return path.join(this.front, 'locks', `${name}.lock`);
   }
-  /** Held by a backup from its beginning to its end: other verbs of the VM go on meanwhile. */
+  /** Held by whoever copies a VM's disks, the root side, from begin to end: other verbs of the VM go on meanwhile. */
   backupLock(name: VmName): string {
-    return path.join(this.front, 'locks', `.backup-${name}.lock`);
+    return path.join(this.state, 'locks', `.backup-${name}.lock`);
   }
   /** Of the server that shows the disks of a VM that is off; a name that no VM can have. */
   imageServer(name: VmName): string {

@@ -17,6 +17,9 @@ export interface Sink {
   discard(): void;
 }
 
+/** Whatever the sink waits for ends with the signal. */
+export type MakeSink = (signal: AbortSignal) => Sink;
+
 /** A new file that has its name only when it is complete. @throws InputError when the name is taken. */
 export function fileSink(file: string): Sink {
   const target = path.resolve(file);

@@ -7,20 +7,23 @@ import { hashFile } from './hash-file.ts';
 import { createEmpty } from './qcow2.ts';
 import { withStaging } from './staging.ts';
 import { templateId } from './template-manifest.ts';
-import { findTemplate, publishTemplate, type Template } from './template-store.ts';
+import { findTemplate, type Publish, type Template } from './template-store.ts';
 
 const BYTES = MiB;
 
 /** Nothing but zeroes: what a disk starts from whose content all comes from elsewhere. Made when it is missing. */
-export async function blankTemplate(paths: Paths, signal: AbortSignal): Promise<Template> {
+export async function blankTemplate(
+  paths: Paths,
+  publish: Publish,
+  signal: AbortSignal,
+): Promise<Template> {
   const sha256 = createHash('sha256').update(Buffer.alloc(BYTES)).digest('hex');
   const id = templateId('blank', sha256);
   if (fs.existsSync(paths.template(id).directory)) return findTemplate(paths, id);
   return await withStaging(paths, async (directory) => {
     const file = path.join(directory, path.basename(paths.template(id).image));
     await createEmpty({ file, sizeBytes: BYTES, signal });
-    return publishTemplate(
-      paths,
+    return await publish(
       directory,
       {
         label: 'blank',

@@ -13,6 +13,8 @@ import { startRun } from '../vm/start-run.ts';
 import { UndoError } from '../vm/steps.ts';
 import { askPublish } from './publish.ts';
 import {
+  type DoorRequest,
+  isDoorRequest,
   isRequestName,
   type Params,
   REQUESTS,
@@ -20,15 +22,24 @@ import {
   type Reply,
   type RequestName,
   type Result,
+  type SessionRequest,
 } from './requests.ts';
+import type { Sessions } from './sessions.ts';
+import { askSettle } from './settle.ts';
 import { inTurn } from './turn.ts';
 import { assertRead } from './verify.ts';
 
 /**
  * Answers one request of the unprivileged side. Never throws: a bad request, like a failure, is a reply.
  * @param text the parameters, as JSON.
+ * @param sessions of a command of root's; behind the root agent there are none.
  */
-export async function answer(context: RootContext, name: string, text: string): Promise<Reply> {
+export async function answer(
+  context: RootContext,
+  name: string,
+  text: string,
+  sessions?: Sessions,
+): Promise<Reply> {
   const notes: string[] = [];
   const details: string[] = [];
   const own: RootContext = {
@@ -37,18 +48,18 @@ export async function answer(context: RootContext, name: string, text: string): 
     verbose: (line) => details.push(line),
   };
   try {
-    const result = await perform(own, name, text);
+    const result = await perform(own, name, text, sessions);
     return { ok: true, result, notes, details };
   } catch (error) {
     return refusal(explainAccess(error, context.paths));
   }
 }
 
-type Handlers = {
-  [N in RequestName]: (context: RootContext, params: Params<N>) => Result<N> | Promise<Result<N>>;
+type Handlers<N extends RequestName, With> = {
+  [M in N]: (using: With, params: Params<M>) => Result<M> | Promise<Result<M>>;
 };
 
-const HANDLERS: Handlers = {
+const HANDLERS: Handlers<DoorRequest, RootContext> = {
   'vm-create': createFiles,
   async 'vm-start'(context, params) {
     assertRead(context, params);
@@ -62,17 +73,45 @@ const HANDLERS: Handlers = {
   },
   'host-care': careForHost,
   'template-publish': askPublish,
+  'vm-settle': askSettle,
 };
 
-async function perform(context: RootContext, name: string, text: string): Promise<unknown> {
-  if (!isRequestName(name)) throw new InputError(`there is no request ${quote(name)}`);
+/** Those that no other request of the VM waits for. */
+const SESSION_HANDLERS: Handlers<SessionRequest, Sessions> = {
+  'backup-begin': ({ backup }, params) => backup.begin(params),
+  'backup-write': ({ backup }) => backup.write(),
+  async 'backup-end'({ backup }, params) {
+    await backup.end(params);
+    return {};
+  },
+  'restore-verify': ({ restore }) => restore.verify(),
+  async 'restore-fill'({ restore }, params) {
+    await restore.fill(params);
+    return {};
+  },
+  cancel(sessions) {
+    sessions.cancel();
+    return {};
+  },
+};
+
+async function perform(
+  context: RootContext,
+  name: string,
+  text: string,
+  sessions: Sessions | undefined,
+): Promise<unknown> {
+  if (!isRequestName(name) || (sessions === undefined && !isDoorRequest(name)))
+    throw new InputError(`there is no request ${quote(name)}`);
   const params = parse(name, text);
   const result = z.safeParse(REQUESTS[name].params, params);
   if (!result.success) {
     throw new InputError(`request ${name}: ${describeMismatch(result.error, params)}`);
   }
   // The parameters were checked by the schema that stands beside the handler's name.
-  const handle = HANDLERS[name] as (context: RootContext, params: unknown) => unknown;
+  type Handle = (using: unknown, params: unknown) => unknown;
+  if (!isDoorRequest(name)) return await (SESSION_HANDLERS[name] as Handle)(sessions, result.data);
+  const handle = HANDLERS[name] as Handle;
   const work = async (): Promise<unknown> => await handle(context, result.data);
   return 'name' in result.data ? await inTurn(context, name, result.data.name, work) : await work();
 }

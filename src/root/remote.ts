@@ -14,6 +14,7 @@ import {
   Reply,
   type RequestName,
   type Result,
+  type SessionRequest,
 } from './requests.ts';
 
 /** Carries one request to the root side and brings its reply, which is not trusted yet. */
@@ -28,6 +29,8 @@ const BUSY_MS = 15_000;
 export function remoteRoot(transport: Transport, context: RootContext): RootSide {
   const call = <N extends RequestName>(name: N, params: Params<N>): Promise<Result<N>> =>
     patient(() => callOnce(transport, context, name, params));
+  const session = <N extends SessionRequest>(name: N, params: Params<N>): Promise<Result<N>> =>
+    cancellable(transport, context, name, params);
   return {
     createFiles: (request) => call('vm-create', request),
     start: (request) => call('vm-start', request),
@@ -47,6 +50,22 @@ export function remoteRoot(transport: Transport, context: RootContext): RootSide
     care: (request) => call('host-care', request),
     async remove(request) {
       await call('vm-remove', request);
+    },
+    async settleBackup(request) {
+      await call('vm-settle', request);
+    },
+    backup: {
+      begin: (request) => session('backup-begin', request),
+      write: () => session('backup-write', {}),
+      async end(request) {
+        await callOnce(transport, context, 'backup-end', request);
+      },
+    },
+    restore: {
+      verify: () => session('restore-verify', {}),
+      async fill(request) {
+        await session('restore-fill', request);
+      },
     },
     async publish(stagingDir, facts, { makeCurrent }) {
       const token = path.basename(stagingDir);
@@ -85,6 +104,30 @@ async function callOnce<N extends RequestName>(
   throw new ProvisionerError(
     `the root side's result of ${name} is not as expected: ${describeMismatch(checked.error, result)}`,
   );
+}
+
+/** What takes long ends when this command is interrupted, which is then what it failed for. */
+async function cancellable<N extends SessionRequest>(
+  transport: Transport,
+  context: RootContext,
+  name: N,
+  params: Params<N>,
+): Promise<Result<N>> {
+  const { signal } = context;
+  signal.throwIfAborted();
+  const cancel = (): void => {
+    // What it ends is answered: nothing else is waited for.
+    transport('cancel', {}).catch(() => undefined);
+  };
+  signal.addEventListener('abort', cancel, { once: true });
+  try {
+    return await callOnce(transport, context, name, params);
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error;
+  } finally {
+    signal.removeEventListener('abort', cancel);
+  }
 }
 
 /** A command that was killed may have left a request under way: the next one waits for it. */

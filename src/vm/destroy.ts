@@ -1,8 +1,7 @@
 import * as fs from 'node:fs';
 import { errnoOf } from '../errors.ts';
 import type { VmName } from '../types.ts';
-import { endImageServer } from './backup/end-image-server.ts';
-import { removeAbandonedPart } from './backup/settle.ts';
+import { settleAbandoned } from './backup/settle-abandoned.ts';
 import { endVm } from './end-vm.ts';
 import type { Host } from './host.ts';
 import { Journal } from './journal.ts';
@@ -36,9 +35,8 @@ export async function destroyVm(host: Host, name: VmName): Promise<boolean> {
  */
 export async function finishDestroy(host: Host, name: VmName): Promise<void> {
   await endVm(host, name, 'destroy', QUIT_GRACE_MS);
-  removeAbandonedPart(host, name);
-  // Of a restore, or a backup, that was killed.
-  if (host.role.kind === 'own') await endImageServer(host, name);
+  // What tells of the part of a backup goes with the VM.
+  await settleAbandoned(host, name);
   const vmid = (await host.store.get(name))?.vmid;
   await host.root.remove({ name, ...(vmid === undefined ? {} : { vmid }) });
   fs.rmSync(host.paths.metricsSample(name), { force: true });

@@ -3,7 +3,7 @@ import type { VmFiles } from '../host/paths.ts';
 import type { DiskChain } from '../image/snapshots.ts';
 import type { VmConfig } from '../store/vm-config.ts';
 import { extraDiskFiles } from './extra-disks.ts';
-import type { Host } from './host.ts';
+import type { RootContext } from './host.ts';
 import { becomeUser } from './qemu-user.ts';
 
 /** A disk by the names of QEMU's nodes, and its layers as files. */
@@ -16,7 +16,11 @@ export interface VmDisk {
 }
 
 /** Every disk the guest writes to, the system's first. */
-export function disksOf(host: Host, files: VmFiles, config: VmConfig): [VmDisk, ...VmDisk[]] {
+export function disksOf(
+  host: Pick<RootContext, 'paths'>,
+  files: VmFiles,
+  config: VmConfig,
+): [VmDisk, ...VmDisk[]] {
   const become = becomeOwner(files.disk);
   const backing = host.paths.template(config.template).image;
   const extras = extraDiskFiles(files, config).map((file, index) => ({

@@ -3,7 +3,7 @@ import { AgentClient } from '../qmp/agent/client.ts';
 import { isAgentOpen } from '../qmp/agent/is-open.ts';
 import { withQmp } from '../qmp/with-qmp.ts';
 import type { VmName } from '../types.ts';
-import type { Host } from './host.ts';
+import type { RootContext } from './host.ts';
 
 /** A guest whose disks are busy flushes for a while; whoever waits for a snapshot can wait as well. */
 const FREEZE_MS = 20_000;
@@ -14,7 +14,7 @@ const THAW_MS = 10_000;
  * it all the same. @returns whether they were.
  */
 export async function withFrozenGuest(
-  host: Host,
+  host: RootContext,
   name: VmName,
   work: () => Promise<void>,
 ): Promise<boolean> {
@@ -41,7 +41,7 @@ export async function withFrozenGuest(
  * For file systems that somebody who died has left at rest; a guest that was not frozen takes no notice.
  * @throws QmpError when its agent is there and does not do it: then it is to be tried again.
  */
-export async function thawGuest(host: Host, name: VmName): Promise<void> {
+export async function thawGuest(host: RootContext, name: VmName): Promise<void> {
   const agent = await openAgent(host, name);
   if (agent === undefined) return;
   try {
@@ -51,7 +51,7 @@ export async function thawGuest(host: Host, name: VmName): Promise<void> {
   }
 }
 
-async function openAgent(host: Host, name: VmName): Promise<AgentClient | undefined> {
+async function openAgent(host: RootContext, name: VmName): Promise<AgentClient | undefined> {
   const files = host.paths.vm(name);
   try {
     const able = await withQmp(
@@ -66,7 +66,7 @@ async function openAgent(host: Host, name: VmName): Promise<AgentClient | undefi
   }
 }
 
-async function freeze(host: Host, agent: AgentClient): Promise<boolean> {
+async function freeze(host: RootContext, agent: AgentClient): Promise<boolean> {
   try {
     const options = { deadlineMs: FREEZE_MS };
     return (await agent.execute('guest-fsfreeze-freeze', undefined, options)) > 0;
@@ -76,7 +76,7 @@ async function freeze(host: Host, agent: AgentClient): Promise<boolean> {
   }
 }
 
-async function thaw(host: Host, name: VmName, agent: AgentClient): Promise<void> {
+async function thaw(host: RootContext, name: VmName, agent: AgentClient): Promise<void> {
   try {
     await agent.execute('guest-fsfreeze-thaw', undefined, { deadlineMs: THAW_MS });
   } catch (error) {

@@ -1,4 +1,5 @@
 import type { Config } from '../host/config.ts';
+import type { MakeSink } from '../host/sink.ts';
 import type { Store } from '../store/record.ts';
 import type { Report } from '../types.ts';
 import type { BlockhostSite } from './blockhost-site.ts';
@@ -17,6 +18,12 @@ export interface RootContext extends Config {
   inHaste?: boolean | undefined;
   /** Sees every step before it is done; tests make steps fail with it. */
   onStep?: StepObserver | undefined;
+}
+
+/** What the command line names for the root side to read or write: no request names a file. */
+export interface Opened {
+  backupTo?: MakeSink | undefined;
+  restoreFrom?: readonly string[] | undefined;
 }
 
 /** What a verb works with that only looks. */

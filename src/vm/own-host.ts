@@ -12,3 +12,14 @@ export function assertOwnHost(host: Host, verb: string): void {
     hint: 'its VMs are changed by their engine only',
   });
 }
+
+/**
+ * Verbs that read or write files all over the host, and take long: the root agent's door has neither.
+ * @throws ProvisionerError for BlockHost's user.
+ */
+export function assertOperator(host: Host, verb: string): void {
+  if (host.role.kind !== 'agent') return;
+  throw new ProvisionerError(`${verb} is not available to BlockHost's user`, {
+    hint: 'run it as root',
+  });
+}

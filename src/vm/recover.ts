@@ -1,5 +1,5 @@
 import type { VmName } from '../types.ts';
-import { settleAbandoned } from './backup/settle.ts';
+import { settleAbandoned } from './backup/settle-abandoned.ts';
 import { finishDestroy } from './destroy.ts';
 import { endVm } from './end-vm.ts';
 import type { Host } from './host.ts';

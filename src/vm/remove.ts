@@ -12,6 +12,7 @@ import { removeTap, tapName } from '../net/tap.ts';
 import { forgetIncarnation } from '../store/incarnation.ts';
 import { noteEnd } from '../store/last-run.ts';
 import { VmConfig } from '../store/vm-config.ts';
+import { forgetBackup } from './backup/settle.ts';
 import { endQemu, processesOf } from './end-qemu.ts';
 import type { RootContext } from './host.ts';
 import { unprotect } from './protection.ts';
@@ -57,6 +58,7 @@ export async function removeFiles(context: RootContext, request: RemoveVm): Prom
       { hint: `run kill ${request.name} first` },
     );
   }
+  await forgetBackup(context, request.name);
   await removeRun(context, request);
   if (fs.existsSync(files.directory)) await setAside(files.directory, paths.trash);
   // The sampler may have said once more that the VM is off. Now that it is gone, nothing is said any more.

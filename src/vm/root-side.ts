@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import { BackupHeader } from '../image/backup/format.ts';
 import { TemplateManifest } from '../image/template-manifest.ts';
 import type { Publish } from '../image/template-store.ts';
 import { Ender } from '../store/last-run.ts';
@@ -26,6 +27,30 @@ export interface RootSide {
   care(request: CareForHost): Promise<Cared>;
   /** Makes an immutable template of what lies in a staging directory. */
   publish: Publish;
+  /** Ends what a backup has left that was killed. @throws BusyError while it goes on. */
+  settleBackup(request: SettleBackup): Promise<void>;
+  /** Of a command that makes a backup. */
+  backup: BackupSide;
+  /** Of a command that restores one. */
+  restore: RestoreSide;
+}
+
+/** A backup on the side that has the disks. Where it goes to stands on the command line, and in no request. */
+export interface BackupSide {
+  /** The VM's lock is held. One that is off is backed up then; of one that runs QEMU copies the disks. */
+  begin(request: BeginBackup): Promise<BackupState>;
+  /** Waits for QEMU and writes the copies; other verbs may work on the VM meanwhile. */
+  write(): Promise<BackupState>;
+  /** What was begun has to be ended. */
+  end(request: EndBackup): Promise<void>;
+}
+
+/** The files of a backup, which stand on the command line. */
+export interface RestoreSide {
+  /** Reads all of them through. @throws InputError naming the file that is damaged or does not follow. */
+  verify(): Promise<VerifiedBackup>;
+  /** Fills the disks of a VM that was made for it. */
+  fill(request: FillVm): Promise<void>;
 }
 
 export const Name = z.custom<VmName>(isVmName, { error: 'a valid VM name' });
@@ -168,3 +193,45 @@ export type PublishTemplate = z.infer<typeof PublishTemplate>;
 
 export const Published = z.strictObject({ id: TemplateId });
 export type Published = z.infer<typeof Published>;
+
+export const SettleBackup = z.strictObject({ name: Name });
+export type SettleBackup = z.infer<typeof SettleBackup>;
+
+export const BeginBackup = z.strictObject({
+  name: Name,
+  /** Only what was written since the last backup. */
+  incremental: z.boolean(),
+  /** Bytes per second at which the disks of a running VM are copied; 0 means no limit. */
+  speed: z.int().check(z.gte(0)),
+});
+export type BeginBackup = z.infer<typeof BeginBackup>;
+
+export const BackupState = z.strictObject({
+  id: z.uuid(),
+  parent: z.nullable(z.uuid()),
+  sequence: z.int().check(z.gte(0)),
+  quiesced: z.nullable(z.boolean()),
+  disks: z.int(),
+  /** Bytes of disk content that are written. */
+  bytes: z.int(),
+  /** Whether QEMU copies the disks, and they are still to be written. */
+  copying: z.boolean(),
+});
+export type BackupState = z.infer<typeof BackupState>;
+
+export const EndBackup = z.strictObject({
+  /** The VM's lock is held, but for `leave`: then the next verb undoes what was begun. */
+  how: z.enum(['advance', 'undo', 'leave']),
+});
+export type EndBackup = z.infer<typeof EndBackup>;
+
+export const VerifiedBackup = z.strictObject({
+  /** Of the last file. */
+  header: BackupHeader,
+  /** Bytes of disk content in all files. */
+  bytes: z.int(),
+});
+export type VerifiedBackup = z.infer<typeof VerifiedBackup>;
+
+export const FillVm = z.strictObject({ name: Name });
+export type FillVm = z.infer<typeof FillVm>;

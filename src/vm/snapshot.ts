@@ -5,7 +5,7 @@ import { readVmConfig } from '../store/vm-config.ts';
 import { quote, type VmName } from '../types.ts';
 import { assertOff } from './assert-off.ts';
 import { forgetBitmaps } from './backup/bitmaps.ts';
-import { assertNoBackup } from './backup/settle.ts';
+import { assertNoBackup } from './backup/settle-abandoned.ts';
 import { disksOf, type VmDisk } from './disk-chains.ts';
 import { processesOf } from './end-qemu.ts';
 import { withFrozenGuest } from './freeze.ts';

@@ -38,7 +38,7 @@ export async function takeTemplate(host: Host, spec: CreateSpec): Promise<Chosen
   const { report, signal } = host;
   const before = new Set(listTemplates(host.paths).map(({ id }) => id));
   if (spec.image === undefined) {
-    const blank = await blankTemplate(host.paths, signal);
+    const blank = await blankTemplate(host.paths, host.root.publish, signal);
     return chosen(blank, !before.has(blank.id));
   }
   const { publish } = host.root;

@@ -46,6 +46,7 @@ class Door(unittest.TestCase):
                 "qemu-vm-create",
                 "qemu-vm-limits",
                 "qemu-vm-remove",
+                "qemu-vm-settle",
                 "qemu-vm-start",
                 "qemu-vm-stop",
             ],

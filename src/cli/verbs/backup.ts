@@ -1,10 +1,8 @@
 import { InputError } from '../../errors.ts';
-import { fileSink, streamSink } from '../../host/sink.ts';
 import { MiB, parseVmName } from '../../types.ts';
 import { backupVm } from '../../vm/backup/backup.ts';
 import type { ActingVerb } from '../invocation.ts';
 import { numberOption, stringOption, wholeNumber } from '../options.ts';
-import { stdout } from '../stdio.ts';
 
 export const verb: ActingVerb = {
   summary: 'write what the disks of a VM hold to a file or a pipe',
@@ -28,13 +26,13 @@ Examples:
   blockhost-qemu restore /srv/backup/web1.full /srv/backup/web1.1 web2`,
       );
   },
+  named: ({ options }) => ({ backupTo: stringOption(options, 'to') }),
   async run({ args, options, host, out }) {
     const name = parseVmName(args[0]);
     const to = stringOption(options, 'to') ?? '';
     const piped = to === '-';
     if (piped && out.terminal) throw new InputError('a backup is nothing for a terminal');
-    const sink = piped ? streamSink(stdout(), host.signal) : fileSink(to);
-    const done = await backupVm(host, name, sink, {
+    const done = await backupVm(host, name, {
       incremental: options.incremental === true,
       speed: (numberOption(options, 'rate') ?? 0) * MiB,
     });

@@ -1,15 +1,14 @@
 import * as fs from 'node:fs';
 import { isLockHeld } from '../../host/lock-held.ts';
 import type { VmName } from '../../types.ts';
-import type { ReadHost } from '../host.ts';
+import type { RootContext } from '../host.ts';
 
 /** Whether a backup was killed. */
-export function isAbandoned(host: Pick<ReadHost, 'paths' | 'role'>, name: VmName): boolean {
-  const { fleece } = host.paths.vm(name);
-  return host.role.kind === 'own' && fs.existsSync(fleece) && !isUnderWay(host, name);
+export function isAbandoned(host: Pick<RootContext, 'paths'>, name: VmName): boolean {
+  return fs.existsSync(host.paths.vm(name).fleece) && !isUnderWay(host, name);
 }
 
 /** Whether one goes on now. */
-export function isUnderWay(host: Pick<ReadHost, 'paths'>, name: VmName): boolean {
+export function isUnderWay(host: Pick<RootContext, 'paths'>, name: VmName): boolean {
   return isLockHeld(host.paths.backupLock(name));
 }

@@ -3,7 +3,7 @@ import type { BackupWriter } from '../../image/backup/writer.ts';
 import { ALLOCATION, type NbdClient, ZERO } from '../../nbd/client.ts';
 import type { VmName } from '../../types.ts';
 import type { VmDisk } from '../disk-chains.ts';
-import type { Host } from '../host.ts';
+import type { RootContext } from '../host.ts';
 import type { Plan } from './plan.ts';
 import { withServedImage } from './served-image.ts';
 
@@ -16,7 +16,7 @@ const DIRTY = 1;
  * @throws ProvisionerError when an image has another size than the header says: it could not be restored.
  */
 export async function copyDisks(
-  host: Host,
+  host: RootContext,
   name: VmName,
   writer: BackupWriter,
   sources: readonly Pick<VmDisk, 'node' | 'chain'>[],

@@ -5,7 +5,7 @@ import { findProcesses } from '../../host/find-processes.ts';
 import { removeTree } from '../../host/remove-tree.ts';
 import type { VmName } from '../../types.ts';
 import { gone } from '../end-qemu.ts';
-import type { Host } from '../host.ts';
+import type { RootContext } from '../host.ts';
 
 /** For a process that SIGKILL has been sent to. */
 const GONE_MS = 5000;
@@ -16,19 +16,22 @@ export function socketOption(socket: string): string {
 }
 
 /**
- * Ends a server whose caller was killed before the kernel knew that the one goes with the other, and removes its
- * socket.
+ * Ends servers whose caller was killed before the kernel knew that the one goes with the other, and removes their
+ * sockets.
  */
-export async function endImageServer({ paths }: Pick<Host, 'paths'>, name: VmName): Promise<void> {
+export async function endImageServer(
+  { paths }: Pick<RootContext, 'paths'>,
+  name: VmName,
+): Promise<void> {
   const directory = paths.imageServer(name);
   const stat = fs.statSync(directory, { throwIfNoEntry: false });
   if (stat === undefined) return;
   const owners = new Set([process.getuid?.() ?? stat.uid, stat.uid]);
-  const option = socketOption(path.join(directory, 's'));
-  const servers = findProcesses(owners, (argv) => argv.includes(option));
+  const option = socketOption(path.join(directory, '/'));
+  const servers = findProcesses(owners, (argv) => argv.some((word) => word.startsWith(option)));
   for (const { pid } of servers) kill(pid);
   if (!(await gone(servers, GONE_MS)))
-    throw new ProvisionerError(`VM ${name}: the server of its disk does not end`);
+    throw new ProvisionerError(`VM ${name}: a server of its disks does not end`);
   await removeTree(directory);
 }
 

@@ -8,7 +8,7 @@ import type { VmFiles } from '../../host/paths.ts';
 import { type DiskChain, imageName, qemuImg } from '../../image/snapshots.ts';
 import { MiB } from '../../types.ts';
 import type { VmDisk } from '../disk-chains.ts';
-import type { Host } from '../host.ts';
+import type { RootContext } from '../host.ts';
 import { assertRoom } from '../storage.ts';
 import { type Bitmap, GRANULARITY } from './bitmaps.ts';
 
@@ -43,7 +43,7 @@ export interface FleeceSizes {
  * @throws ProvisionerError with the numbers when there is not enough.
  */
 export async function makeFleeces(
-  host: Host,
+  host: RootContext,
   files: VmFiles,
   fleeces: readonly Fleece[],
   { bytes, bitmaps, since }: FleeceSizes,
@@ -65,7 +65,7 @@ export async function makeFleeces(
 const Measured = z.object({ required: z.number() });
 
 /** What a stand-alone copy of it takes, with the layers below. */
-async function contentBytes({ signal }: Host, { chain }: VmDisk): Promise<number> {
+async function contentBytes({ signal }: RootContext, { chain }: VmDisk): Promise<number> {
   const options = ['measure', '--output=json', '-U', '-O', 'qcow2', imageName(chain)];
   const { stdout } = await qemuImg(chain, options, { signal });
   return z.parse(Measured, JSON.parse(stdout)).required;
@@ -77,7 +77,7 @@ function overhead(content: number, diskBytes: number): number {
 }
 
 async function makeImage(
-  { signal }: Host,
+  { signal }: RootContext,
   chain: DiskChain,
   files: VmFiles,
   bytes: number,
@@ -88,7 +88,7 @@ async function makeImage(
   await qemuImg(chain, ['create', '-q', '-f', 'qcow2', chain.file, String(bytes)], { signal });
 }
 
-async function reserve(host: Host, file: string, bytes: number): Promise<void> {
+async function reserve(host: RootContext, file: string, bytes: number): Promise<void> {
   try {
     const options = { signal: host.signal, timeoutMs: 0 };
     await run('fallocate', ['--keep-size', `--length=${bytes}`, file], options);
@@ -104,6 +104,8 @@ const FLOOR = 64 * MiB;
 
 /** @throws ProvisionerError when the file system fills up meanwhile. */
 export function assertRoomLeft({ directory }: VmFiles): void {
+  // Of a VM that was destroyed meanwhile.
+  if (!fs.existsSync(directory)) return;
   const free = freeBytes(directory);
   if (free >= FLOOR) return;
   throw new ProvisionerError(

@@ -9,9 +9,18 @@ import { withQmp } from '../../qmp/with-qmp.ts';
 import type { VmName } from '../../types.ts';
 import { processesOf } from '../end-qemu.ts';
 import { withFrozenGuest } from '../freeze.ts';
-import type { Host } from '../host.ts';
+import type { RootContext } from '../host.ts';
 import { GRANULARITY } from './bitmaps.ts';
 import { assertRoomLeft, type Fleece } from './fleece.ts';
+
+/** @throws ProvisionerError when a write of the guest has failed: what it holds back is on no disk. */
+export async function assertNotHalted(qmp: QmpClient, name: VmName): Promise<void> {
+  if ((await qmp.execute('query-status')).status !== 'io-error') return;
+  throw new ProvisionerError(
+    `VM ${name} is paused: a write to its disk failed on the host, and its guest waits for room`,
+    { hint: `free some space, run start ${name}, then back it up` },
+  );
+}
 
 export interface Copying {
   /** The bitmap that notes what is written from now on. */
@@ -27,7 +36,7 @@ export interface Copying {
  * bring them to rest. @returns whether they were.
  */
 export async function beginJobs(
-  host: Host,
+  host: RootContext,
   name: VmName,
   fleeces: readonly Fleece[],
   copying: Copying,
@@ -107,7 +116,7 @@ const LOOK_MS = 200;
  * @throws ProvisionerError when QEMU could not, or ended.
  */
 export async function finishJobs(
-  host: Host,
+  host: RootContext,
   files: VmFiles,
   fleeces: readonly Fleece[],
 ): Promise<void> {
@@ -163,7 +172,7 @@ const CANCEL_MS = 30_000;
 const PATIENCE_MS = 60_000;
 
 async function patiently<T>(
-  host: Host,
+  host: RootContext,
   qemu: readonly ProcessIdentity[],
   socket: string,
   work: (qmp: QmpClient) => Promise<T>,

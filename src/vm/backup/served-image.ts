@@ -9,7 +9,7 @@ import { imageName } from '../../image/snapshots.ts';
 import { NbdClient } from '../../nbd/client.ts';
 import type { VmName } from '../../types.ts';
 import type { VmDisk } from '../disk-chains.ts';
-import type { Host } from '../host.ts';
+import type { RootContext } from '../host.ts';
 import { endImageServer, socketOption } from './end-image-server.ts';
 
 export interface ServeOptions {
@@ -23,23 +23,72 @@ export interface ServeOptions {
 
 const APPEAR_MS = 20_000;
 
+type Source = Pick<VmDisk, 'node' | 'chain'>;
+
 /**
- * Calls `work` with a disk that nothing has open, served by qemu-nbd as the user that owns it: nobody else looks into
- * an image that a guest may have broken. The server ends with its one client, and with this process.
+ * Calls `work` with a disk that nothing has open, served by qemu-nbd as the user that owns it: nobody else looks
+ * into an image that a guest may have broken. The server ends with its one client, and with this process.
  */
-export async function withServedImage<T>(
-  host: Host,
+export function withServedImage<T>(
+  context: RootContext,
   name: VmName,
-  { node, chain }: Pick<VmDisk, 'node' | 'chain'>,
+  source: Source,
+  options: ServeOptions,
+  work: (client: NbdClient) => Promise<T>,
+): Promise<T> {
+  return withSockets(context, name, source, (directory) =>
+    served(context, directory, source, options, work),
+  );
+}
+
+/** Calls `work` with several disks of one VM at once, in their order. */
+export function withServedImages<T>(
+  context: RootContext,
+  name: VmName,
+  sources: readonly [Source, ...Source[]],
+  options: ServeOptions,
+  work: (clients: readonly NbdClient[]) => Promise<T>,
+): Promise<T> {
+  return withSockets(context, name, sources[0], (directory) => {
+    const next = (clients: readonly NbdClient[]): Promise<T> => {
+      const source = sources[clients.length];
+      if (source === undefined) return work(clients);
+      return served(context, directory, source, options, (client) => next([...clients, client]));
+    };
+    return next([]);
+  });
+}
+
+/** Calls `work` with a directory for sockets that belongs to whoever owns the disk. */
+async function withSockets<T>(
+  context: RootContext,
+  name: VmName,
+  { chain }: Source,
+  work: (directory: string) => Promise<T>,
+): Promise<T> {
+  const directory = context.paths.imageServer(name);
+  ensureDirectory(context.paths.run, 0o755);
+  await endImageServer(context, name);
+  const { uid, gid } = fs.statSync(chain.file);
+  ensureDirectory(directory, 0o700, { uid, gid });
+  try {
+    return await work(directory);
+  } catch (error) {
+    context.signal.throwIfAborted();
+    throw error;
+  } finally {
+    await removeTree(directory);
+  }
+}
+
+async function served<T>(
+  { signal }: RootContext,
+  directory: string,
+  { node, chain }: Source,
   { writable, bitmap, contexts }: ServeOptions,
   work: (client: NbdClient) => Promise<T>,
 ): Promise<T> {
-  const directory = host.paths.imageServer(name);
-  const socket = path.join(directory, 's');
-  ensureDirectory(host.paths.run, 0o755);
-  await endImageServer(host, name);
-  const { uid, gid } = fs.statSync(chain.file);
-  ensureDirectory(directory, 0o700, { uid, gid });
+  const socket = path.join(directory, node);
   const [command = '', ...become] = chain.become;
   const stop = new AbortController();
   const server = run(
@@ -62,19 +111,14 @@ export async function withServedImage<T>(
     (error: unknown) => (ended = error),
   );
   try {
-    const options = { name: node, contexts, signal: host.signal };
-    const client = await connect(socket, options, () => ended);
+    const client = await connect(socket, { name: node, contexts, signal }, () => ended);
     const result = await work(client);
     client.close();
     await server;
     return result;
-  } catch (error) {
-    host.signal.throwIfAborted();
-    throw error;
   } finally {
     stop.abort();
     await server.catch(() => undefined);
-    await removeTree(directory);
   }
 }
 

@@ -1,5 +1,6 @@
 import * as fs from 'node:fs';
 import { BusyError, messageOf } from '../../errors.ts';
+import { type Lock, lockFile } from '../../host/lock.ts';
 import type { VmFiles } from '../../host/paths.ts';
 import { removeTree } from '../../host/remove-tree.ts';
 import { withQmp } from '../../qmp/with-qmp.ts';
@@ -7,9 +8,8 @@ import { readVmConfig } from '../../store/vm-config.ts';
 import type { VmName } from '../../types.ts';
 import { disksOf, type VmDisk } from '../disk-chains.ts';
 import { processesOf } from '../end-qemu.ts';
-import { thawGuest } from '../freeze.ts';
-import type { Host } from '../host.ts';
-import { isAbandoned, isUnderWay } from './abandoned.ts';
+import type { RootContext } from '../host.ts';
+import type { SettleBackup } from '../root-side.ts';
 import { restingBitmaps, settlementOf, settleResting } from './bitmaps.ts';
 import { endImageServer } from './end-image-server.ts';
 import { fleecesOf } from './fleece.ts';
@@ -19,19 +19,52 @@ import { readNote, removePart } from './note.ts';
 import { type Backups, readBackups } from './record.ts';
 
 /**
- * Ends a backup's hold on a VM, whether it was finished or not: nothing of it is left beside the disks, and
- * the chain stands where backups.json says. The VM's lock is held.
+ * Ends what a backup has left that was killed.
+ * @throws BusyError when it goes on, as does one whose caller died a moment ago.
  */
-export async function settle(host: Host, name: VmName): Promise<void> {
-  const files = host.paths.vm(name);
+export async function settleBackup(context: RootContext, { name }: SettleBackup): Promise<void> {
+  if (!fs.existsSync(context.paths.vm(name).fleece)) return;
+  const lock = await lockBackup(context, name);
+  try {
+    await settle(context, name);
+  } finally {
+    lock.remove();
+  }
+}
+
+/** At most one copies a VM's disks. @throws BusyError */
+export function lockBackup({ paths, signal }: RootContext, name: VmName): Promise<Lock> {
+  return lockFile(paths.backupLock(name), {
+    what: `VM ${name}`,
+    holder: `backup of ${name}`,
+    waitMs: 0,
+    signal,
+  });
+}
+
+/**
+ * Ends a backup's hold on a VM, whether it was finished or not: nothing of it is left beside the disks, and
+ * the chain stands where backups.json says. The VM's lock and the backup's are held.
+ */
+export async function settle(context: RootContext, name: VmName): Promise<void> {
+  const files = context.paths.vm(name);
   if (!fs.existsSync(files.fleece)) return;
-  const disks = disksOf(host, files, readVmConfig(name, files));
+  const disks = disksOf(context, files, readVmConfig(name, files));
   const backups = readBackups(files);
-  await endImageServer(host, name);
+  await endImageServer(context, name);
   if (processesOf(files).length > 0) await settleRunning(files, disks, backups);
   else await settleOff(disks, backups);
-  removePart(files);
+  dropPart(context, name);
   await removeTree(files.fleece);
+}
+
+/** Where the file was to be may be gone, or closed by now: that holds up no VM. */
+function dropPart({ paths, report }: RootContext, name: VmName): void {
+  try {
+    removePart(paths.vm(name));
+  } catch (error) {
+    report(`VM ${name}: a part of a backup is left: ${messageOf(error)}`);
+  }
 }
 
 /** A verb that only cleans up has no time for a QEMU that hangs. */
@@ -63,35 +96,18 @@ async function settleRunning(
   );
 }
 
-/** Before another verb: ends what a backup has left that was killed; one that is under way goes on. */
-export async function settleAbandoned(host: Host, name: VmName): Promise<void> {
-  const files = host.paths.vm(name);
-  if (!isAbandoned(host, name)) return;
-  host.report(`an earlier backup of ${name} was interrupted: cleaning up`);
+/** Before the VM goes for good, and with it what tells of the file of a backup that was killed. */
+export async function forgetBackup(context: RootContext, name: VmName): Promise<void> {
+  const { paths } = context;
+  await endImageServer(context, name);
+  const traces = [paths.vm(name).fleece, paths.backupLock(name)];
+  if (!traces.some((file) => fs.existsSync(file))) return;
   try {
-    // A guest that was frozen first of all.
-    if (processesOf(files).length > 0) await thawGuest(host, name);
-    await settle(host, name);
+    const lock = await lockBackup(context, name);
+    dropPart(context, name);
+    lock.remove();
   } catch (error) {
-    // The next verb tries again; a VM that is damaged must still be stopped or destroyed.
-    host.report(`VM ${name}: what an earlier backup left is still there: ${messageOf(error)}`);
+    // One that goes on takes its part away itself.
+    if (!(error instanceof BusyError)) throw error;
   }
-}
-
-/** Before the VM goes for good, and with it what tells of the file. */
-export function removeAbandonedPart(host: Host, name: VmName): void {
-  if (!isAbandoned(host, name)) return;
-  try {
-    removePart(host.paths.vm(name));
-  } catch (error) {
-    host.report(`VM ${name}: a part of a backup may be left: ${messageOf(error)}`);
-  }
-}
-
-/** @throws BusyError for verbs that change the disks in ways a backup cannot follow. */
-export function assertNoBackup(host: Host, name: VmName): void {
-  if (!isUnderWay(host, name)) return;
-  throw new BusyError(`VM ${name} is being backed up`, {
-    hint: 'wait until that has finished and try again',
-  });
 }
