@@ -3,11 +3,28 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { after, test } from 'node:test';
 import { type Finished, projectRoot, Running } from '../support/program.ts';
+import { libvirtV1Box } from '../support/vagrant/boxes.ts';
 import { pluginPackages, VagrantWorld } from '../support/vagrant/world.ts';
 
 const world = await VagrantWorld.make({ after });
-const project = world.project('web', 'config.vm.provider(:blockhost) { |b| b.memory = 1 }');
+/** Says at its end which files of the plugin Vagrant has loaded. */
+const LOADED = 'at_exit { puts "loaded: #{$LOADED_FEATURES.grep(/vagrant.blockhost/).join(" ")}" }';
+const project = world.project(
+  'web',
+  `${LOADED}
+   config.vm.provider(:blockhost) { |b| b.memory = 1 }`,
+);
+const machine = world.project(
+  'machine',
+  `${LOADED}
+   config.vm.box = "tiny"
+   config.vm.synced_folder ".", "/vagrant", disabled: true
+   config.vm.provider(:blockhost) { |b| b.memory = 128; b.disk = 1 }`,
+);
 const { deb, gem } = await pluginPackages();
+
+/** Where Debian's Vagrant looks for plugins of packages. */
+const GEMS = '/usr/share/rubygems-integration/all/gems/';
 
 /** What only the plugin can say. */
 const OURS = /blockhost\.memory: must be a number of MB, at least 64, but is 1/;
@@ -24,6 +41,7 @@ test('the plugin loads from its gem where there are no sources', async () => {
   const { stdout, stderr } = await withoutSources('vagrant plugin list; vagrant validate');
   assert.match(stdout, /vagrant-blockhost \(\d+\.\d+\.\d+, global\)/);
   assert.match(stderr, OURS);
+  assertLoadedFrom(`${world.env.VAGRANT_HOME}/gems/`, stdout);
 });
 
 test('the plugin loads from the Debian package, on top of Debian\u2019s vagrant', async () => {
@@ -37,6 +55,25 @@ test('the plugin loads from the Debian package, on top of Debian\u2019s vagrant'
   assert.match(stdout, /^\/usr\/share\/doc\/vagrant-blockhost\/examples\/multi\/Vagrantfile$/m);
   assert.equal(code, 1);
   assert.match(stderr, OURS);
+  assertLoadedFrom(GEMS, stdout);
+});
+
+test('with that package alone a machine comes up, and goes again', async () => {
+  const box = await libvirtV1Box(world.base);
+  const { code, stdout, stderr } = await withoutSources(
+    `set -e
+     cd ${machine}
+     dpkg -i ${deb} >/dev/null
+     vagrant box add tiny ${box}
+     vagrant up
+     vagrant ssh -c 'echo from the guest'
+     vagrant destroy -f`,
+    { VAGRANT_HOME: path.join(world.base, 'second-home') },
+  );
+  assert.equal(code, 0, `${stdout}${stderr}`);
+  assert.match(stdout, /^from the guest\r?$/m);
+  assertLoadedFrom(GEMS, stdout);
+  assert.deepEqual(await world.left(), []);
 });
 
 test('the Debian package goes without a trace', async () => {
@@ -55,6 +92,20 @@ test('the examples are valid', async () => {
     assert.match(await world.ok(folder, ['status']), /not created \(blockhost\)/);
   }
 });
+
+/** However often Vagrant was called: whatever it has loaded of the plugin lies there. */
+function assertLoadedFrom(folder: string, stdout: string): void {
+  const files = [...stdout.matchAll(/^loaded: (.*)$/gm)].flatMap(([, names = '']) =>
+    names.split(' ').filter((name) => name !== ''),
+  );
+  assert.ok(
+    files.some((file) => file.endsWith('/provider.rb')),
+    stdout,
+  );
+  for (const file of files) {
+    assert.ok(file.startsWith(folder) && file.includes('/vagrant-blockhost-'), file);
+  }
+}
 
 /**
  * Runs a script in a mount namespace of its own in which the project's folder is empty, and in which what

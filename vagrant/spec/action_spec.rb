@@ -45,6 +45,14 @@ RSpec.describe VagrantPlugins::Blockhost::Action do
     end
   end
 
+  it "leaves it to a person at a session how long to wait for the guest" do
+    ssh = double(extra_args: nil, default: double(extra_args: %w[-C]))
+    allow(machine).to receive_messages(config: double(ssh: ssh), ssh_info: { host: "h", extra_args: %w[-o x] })
+    described_class::OpenSession.new(app, env).call(env)
+    expect(env[:ssh_info]).to eq(host: "h", extra_args: %w[-C])
+    expect(reached).to eq([true])
+  end
+
   it "takes other folders, and those that are disabled" do
     folders.merge!("/a" => { type: "rsync" }, "/b" => {}, "/c" => { type: "9p", disabled: true })
     described_class::FoldersSupported.new(app, env).call(env)

@@ -19,6 +19,18 @@ RSpec.describe VagrantPlugins::Blockhost::BoxImage do
     expect([image.system, image.further]).to eq([@dir.join("a.qcow2").to_s, [@dir.join("b.qcow2").to_s]])
   end
 
+  it "copies what is beside its disks, folders too" do
+    image = box({ "disks" => [{ "path" => "a.qcow2" }] }, "a.qcow2", "metadata.json", "Vagrantfile")
+    @dir.join("include").mkdir
+    @dir.join("include", "_Vagrantfile").write("x")
+    image.copy_rest(@dir.join("..", "#{@dir.basename}-copy"))
+    copy = @dir.join("..", "#{@dir.basename}-copy")
+    expect(copy.glob("**/*").map { |file| file.relative_path_from(copy).to_s }.sort)
+      .to eq(%w[Vagrantfile include include/_Vagrantfile])
+  ensure
+    copy&.rmtree
+  end
+
   it "refuses what is missing, or lies outside of the box" do
     error = VagrantPlugins::Blockhost::Errors::BadBox
     expect { box({}).system }.to raise_error(error, /box.img is not a file in it/)

@@ -30,6 +30,7 @@ RSpec.describe VagrantPlugins::Blockhost::Config do
     { cpus: 0 } => "blockhost.cpus: must be a number of vCPUs, at least 1, but is 0",
     { memory: "2G" } => "blockhost.memory: must be a number of MB, at least 64, but is \"2G\"",
     { disk: 1.5 } => "blockhost.disk: must be a number of GB, at least 1, but is 1.5",
+    { answer_timeout: "2m" } => "blockhost.answer_timeout: must be a number of seconds, at least 0, but is \"2m\"",
     { network: "nat" } => "blockhost.network: must be user or bridge, but is \"nat\"",
     { network: "bridge" } => "blockhost.bridge: name the bridge that network = \"bridge\" plugs into",
     { network: "user", bridge: "br0" } => "blockhost.bridge: does not go with network = \"user\"",

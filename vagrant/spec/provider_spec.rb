@@ -5,7 +5,8 @@ require_relative "spec_helper"
 RSpec.describe VagrantPlugins::Blockhost::Provider do
   include FakeProgram
   let(:data) { @dir.join("machines", "default", "blockhost").tap(&:mkpath) }
-  let(:machine) { double(name: :default, id: "web1", data_dir: data) }
+  let(:config) { double(answer_timeout: 40) }
+  let(:machine) { double(name: :default, id: "web1", data_dir: data, provider_config: config) }
   subject { described_class.new(machine) }
 
   def says(description)
@@ -85,7 +86,8 @@ RSpec.describe VagrantPlugins::Blockhost::Provider do
 
   it "knows where ssh leads while the machine runs" do
     says(state: "running", ssh: { host: "127.0.0.1", port: 22_001 })
-    expect(subject.ssh_info).to eq(host: "127.0.0.1", port: 22_001)
+    expect(subject.ssh_info).to include(host: "127.0.0.1", port: 22_001)
+    expect(subject.ssh_info[:extra_args]).to include("ServerAliveInterval=10")
     says(state: "off", ssh: { host: "127.0.0.1", port: 22_001 })
     expect(subject.ssh_info).to be_nil
     says(state: "running", ssh: nil)

@@ -110,6 +110,7 @@ module VagrantPlugins
         def action_ssh
           build do |b|
             b.use MustRun
+            b.use OpenSession
             b.use SSHExec
           end
         end
@@ -117,6 +118,7 @@ module VagrantPlugins
         def action_ssh_run
           build do |b|
             b.use MustRun
+            b.use OpenSession
             b.use SSHRun
           end
         end

@@ -1,5 +1,7 @@
 # frozen_string_literal: true
 
+require "fileutils"
+
 require_relative "errors"
 
 module VagrantPlugins
@@ -8,6 +10,7 @@ module VagrantPlugins
     # libvirt's second, whose metadata lists the disks.
     class BoxImage
       DEFAULT = "box.img"
+      METADATA = "metadata.json"
 
       def initialize(box)
         @box = box
@@ -21,6 +24,14 @@ module VagrantPlugins
       # @return [Array<String>] paths of images of further disks
       def further
         disks.drop(1)
+      end
+
+      # Copies what the box has beside its disks and its metadata.
+      # @param folder [Pathname] made for it
+      def copy_rest(folder)
+        folder.mkpath
+        rest = @box.directory.children.reject { |file| disks.include?(file.to_s) || file.basename.to_s == METADATA }
+        FileUtils.cp_r(rest, folder)
       end
 
       # Boxes of ours say it. A libvirt box may hold anything: Vagrant's own key leads into it.

@@ -1,5 +1,8 @@
 # frozen_string_literal: true
 
+require_relative "answer_timeout"
+require_relative "network_plan"
+
 module VagrantPlugins
   module Blockhost
     # `config.vm.provider :blockhost`. Everything is optional; what is not set is blockhost-qemu's default.
@@ -11,7 +14,12 @@ module VagrantPlugins
         "iops_read" => 0..10_000_000, "iops_write" => 0..10_000_000, "iops_burst" => 0..10_000_000,
         "iops_burst_seconds" => 0..3600, "bps_read" => 0..1_000_000_000_000, "bps_write" => 0..1_000_000_000_000
       }.freeze
-      KEYS = %i[cpus memory disk image template network bridge limits user_data extra_disks cloud_init].freeze
+      KEYS = %i[cpus memory disk image template network bridge limits user_data extra_disks cloud_init answer_timeout].freeze
+      # Key => least value, and what it counts.
+      NUMBERS = {
+        cpus: [1, "a number of vCPUs"], memory: [64, "a number of MB"], disk: [1, "a number of GB"],
+        answer_timeout: [0, "a number of seconds"]
+      }.freeze
       NETWORKS = %w[user bridge].freeze
 
       # @return [Integer] vCPUs
@@ -36,6 +44,8 @@ module VagrantPlugins
       attr_accessor :extra_disks
       # @return [Boolean] whether the guest runs cloud-init; without it what a box's metadata says
       attr_accessor :cloud_init
+      # @return [Integer] seconds that the guest may be silent while it is worked on by ssh; 0: for ever
+      attr_accessor :answer_timeout
 
       def initialize
         super
@@ -51,6 +61,7 @@ module VagrantPlugins
       def finalize!
         @limits = {} if unset?(@limits)
         @extra_disks = [] if unset?(@extra_disks)
+        @answer_timeout = AnswerTimeout::DEFAULT_SECONDS if unset?(@answer_timeout)
         @user_data = [] if unset?(@user_data)
         @user_data = Array(@user_data) if @user_data.is_a?(String)
         KEYS.each { |key| instance_variable_set("@#{key}", nil) if unset?(public_send(key)) }
@@ -66,7 +77,6 @@ module VagrantPlugins
         errors.concat(disk_errors)
         errors.concat(text_errors)
         errors.concat(user_data_errors)
-        require_relative "network_plan"
         errors.concat(NetworkPlan.new(machine.config.vm.networks, self).errors)
         { "blockhost provider" => errors }
       end
@@ -74,11 +84,10 @@ module VagrantPlugins
       private
 
       def number_errors
-        { cpus: [1, "a number of vCPUs"], memory: [64, "a number of MB"], disk: [1, "a number of GB"] }
-          .filter_map do |key, (least, what)|
-            value = public_send(key)
-            bad(key, value, "#{what}, at least #{least}") unless value.nil? || whole?(value, least)
-          end
+        NUMBERS.filter_map do |key, (least, what)|
+          value = public_send(key)
+          bad(key, value, "#{what}, at least #{least}") unless value.nil? || whole?(value, least)
+        end
       end
 
       def choice_errors

@@ -44,6 +44,10 @@ module VagrantPlugins
         error_key(:networks_not_set)
       end
 
+      class GuestSilent < Base
+        error_key(:guest_silent)
+      end
+
       class TemplateBusy < Base
         error_key(:template_busy)
       end

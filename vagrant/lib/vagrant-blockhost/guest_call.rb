@@ -1,5 +1,7 @@
 # frozen_string_literal: true
 
+require_relative "clock"
+
 module VagrantPlugins
   module Blockhost
     # Something that Vagrant does in the guest by ssh, for which it sets no limit. A guest on a bridge that powers
@@ -14,20 +16,16 @@ module VagrantPlugins
       # @raise [Vagrant::Errors::VagrantInterrupt] after a Ctrl-C
       # @raise what the block raises
       def run(env, seconds, &block)
-        deadline = now + seconds
+        deadline = Clock.now + seconds
         call = Thread.new(&block)
         call.report_on_exception = false
         until call.join(LOOK_SECONDS)
           raise Vagrant::Errors::VagrantInterrupt if env[:interrupted]
-          return false if now > deadline || env[:machine].state.id == :off
+          return false if Clock.now > deadline || env[:machine].state.id == :off
         end
         true
       ensure
         call&.kill
-      end
-
-      def now
-        Process.clock_gettime(Process::CLOCK_MONOTONIC)
       end
     end
   end

@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require_relative "clock"
 require_relative "program"
 
 module VagrantPlugins
@@ -35,14 +36,14 @@ module VagrantPlugins
       end
 
       def fresh?
-        @looked && Process.clock_gettime(Process::CLOCK_MONOTONIC) - @looked < SECONDS
+        @looked && Clock.now - @looked < SECONDS
       end
 
       def look(ids)
         reply = Program.json("inspect", *ids)
         list = reply.key?("vms") ? reply["vms"] : [reply]
         @machines = list.to_h { |vm| [vm["name"], vm] }
-        @looked = Process.clock_gettime(Process::CLOCK_MONOTONIC)
+        @looked = Clock.now
       end
       private_class_method :fresh?, :look
     end

@@ -121,7 +121,7 @@ module VagrantPlugins
 
       def bad_address(type, net)
         "config.vm.network: #{type} #{net[:ip].inspect} with netmask #{(net[:netmask] || DEFAULT_MASK).inspect} " \
-          "is not an address"
+          "is not an address; use one like ip: \"192.168.56.10\", netmask: \"255.255.255.0\""
       end
 
       def forward_error(options)

@@ -2,6 +2,7 @@
 
 require "json"
 
+require_relative "clock"
 require_relative "errors"
 
 module VagrantPlugins
@@ -23,10 +24,10 @@ module VagrantPlugins
       # @yield each line of progress
       # @raise [Errors::CommandFailed]
       def run(*words, interrupted: -> { false }, limit: nil, &progress)
-        out, err, status = execute(words.map(&:to_s), interrupted, limit, progress)
+        out, err, status, late = execute(words.map(&:to_s), interrupted, limit, progress)
         return out if status&.success?
 
-        raise Errors::CommandFailed, command: "#{COMMAND} #{words.first}", reason: reason(err, status)
+        raise Errors::CommandFailed, command: "#{COMMAND} #{words.first}", reason: late || reason(err, status)
       end
 
       # @return [Object] the JSON the command printed
@@ -48,37 +49,37 @@ module VagrantPlugins
           Thread.new { out_reader.each_line { |line| said << line } },
           Thread.new { err_reader.each_line(chomp: true) { |line| lines << line.tap { progress&.call(line) } } },
         ]
-        status = wait(Process.detach(pid), pid, interrupted, limit)
+        status, late = wait(Process.detach(pid), pid, interrupted, limit)
         readers.each { |reader| reader.join(DRAIN_SECONDS) || reader.kill }
-        [said, lines, status]
+        [said, lines, status, late]
       rescue Errno::ENOENT
         raise Errors::ProgramMissing, command: COMMAND
       ensure
         [out_reader, out_writer, err_reader, err_writer].each { |io| io.close unless io.nil? || io.closed? }
       end
 
+      # @return [Array] its status, and what is to be said when it had to be killed
       def wait(thread, pid, interrupted, limit)
-        deadline = limit && (now + limit)
+        deadline = limit && (Clock.now + limit)
+        late = nil
         until thread.join(0.05)
           if interrupted.call
             signal("TERM", pid)
-            deadline = now + UNDO_SECONDS
+            limit = UNDO_SECONDS
+            deadline = Clock.now + limit
             interrupted = -> { false }
-          elsif deadline && now > deadline
+          elsif deadline && Clock.now > deadline
             signal("KILL", -pid)
+            late = "it did not end within #{limit} s"
           end
         end
-        thread.value
+        [thread.value, late]
       end
 
       def signal(name, pid)
         Process.kill(name, pid)
       rescue Errno::ESRCH
         # It ended in between.
-      end
-
-      def now
-        Process.clock_gettime(Process::CLOCK_MONOTONIC)
       end
 
       # The last line is the error; it begins with the name of the command.
@@ -89,7 +90,7 @@ module VagrantPlugins
 
         "it said nothing"
       end
-      private_class_method :execute, :wait, :signal, :now, :reason
+      private_class_method :execute, :wait, :signal, :reason
     end
   end
 end

@@ -3,7 +3,9 @@
 require "vagrant/util/which"
 
 require_relative "action"
+require_relative "answer_timeout"
 require_relative "errors"
+require_relative "heard_guest"
 require_relative "inventory"
 require_relative "patient_state"
 require_relative "preparing"
@@ -28,7 +30,7 @@ module VagrantPlugins
 
       def initialize(machine)
         super
-        @machine = machine.extend(PatientState)
+        @machine = machine.extend(PatientState, HeardGuest)
       end
 
       def action(name)
@@ -42,8 +44,9 @@ module VagrantPlugins
       def ssh_info
         return nil unless state.id == :running
 
-        ssh = description["ssh"]
-        ssh && { host: ssh["host"], port: ssh["port"] }
+        ssh = description["ssh"] or return nil
+        timeout = AnswerTimeout.new(@machine.provider_config.answer_timeout)
+        { host: ssh["host"], port: ssh["port"], extra_args: timeout.ssh_options }
       end
 
       def state

@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require_relative "middleware"
 require_relative "../inventory"
 require_relative "../program"
 
@@ -7,11 +8,7 @@ module VagrantPlugins
   module Blockhost
     module Action
       # A middleware that runs commands of blockhost-qemu for one machine.
-      class Base
-        def initialize(app, _env)
-          @app = app
-        end
-
+      class Base < Middleware
         private
 
         # Runs a verb; a Ctrl-C ends it, and it undoes what it did.

@@ -1,16 +1,14 @@
 # frozen_string_literal: true
 
+require_relative "middleware"
+
 module VagrantPlugins
   module Blockhost
     module Action
       # Gives a guest in emulation the time it needs to boot, unless the Vagrantfile names one.
-      class BootPatience
+      class BootPatience < Middleware
         DEFAULT_SECONDS = 300
         EMULATED_SECONDS = 900
-
-        def initialize(app, _env)
-          @app = app
-        end
 
         def call(env)
           vm = env[:machine].config.vm

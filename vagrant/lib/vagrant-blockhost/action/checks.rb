@@ -2,6 +2,7 @@
 
 require "vagrant/util/is_port_open"
 
+require_relative "middleware"
 require_relative "../errors"
 require_relative "../network_plan"
 
@@ -9,11 +10,7 @@ module VagrantPlugins
   module Blockhost
     module Action
       # Ends with the reason when nobody can tell what the machine is doing, or somebody works on it.
-      class StateKnown
-        def initialize(app, _env)
-          @app = app
-        end
-
+      class StateKnown < Middleware
         def call(env)
           state = env[:machine].state
           raise Errors::StateUnknown, reason: state.long_description if state.id == :unknown
@@ -23,16 +20,21 @@ module VagrantPlugins
         end
       end
 
-      class MustRun
-        def initialize(app, _env)
-          @app = app
-        end
-
+      class MustRun < Middleware
         def call(env)
           state = env[:machine].state.id
           raise Vagrant::Errors::VMNotCreatedError if state == :not_created
           raise Vagrant::Errors::VMNotRunningError unless state == :running
 
+          @app.call(env)
+        end
+      end
+
+      # A person at a session decides how long to wait for the guest, which may be suspended.
+      class OpenSession < Middleware
+        def call(env)
+          ssh = env[:machine].config.ssh
+          env[:ssh_info] = env[:machine].ssh_info&.merge(extra_args: ssh.extra_args || ssh.default.extra_args)
           @app.call(env)
         end
       end
@@ -49,11 +51,7 @@ module VagrantPlugins
 
       # Vagrant's rule for ssh is not used: left in place, it would be corrected to some other port, and then
       # look like one that the Vagrantfile asks for.
-      class OwnSshPort
-        def initialize(app, _env)
-          @app = app
-        end
-
+      class OwnSshPort < Middleware
         def call(env)
           env[:machine].config.vm.networks.each do |type, options|
             options[:disabled] = true if type == :forwarded_port && NetworkPlan.default_ssh?(options)

@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative "base"
+require_relative "../clock"
 
 module VagrantPlugins
   module Blockhost
@@ -11,23 +12,17 @@ module VagrantPlugins
 
         def call(env)
           say(env, "destroying")
-          deadline = now + PATIENCE_SECONDS
+          deadline = Clock.now + PATIENCE_SECONDS
           begin
             program(env, "destroy", env[:machine].id)
           rescue Errors::CommandFailed
-            raise unless env[:machine].state.id == :preparing && now < deadline && !env[:interrupted]
+            raise unless env[:machine].state.id == :preparing && Clock.now < deadline && !env[:interrupted]
 
             sleep 1
             retry
           end
           env[:machine].id = nil
           @app.call(env)
-        end
-
-        private
-
-        def now
-          Process.clock_gettime(Process::CLOCK_MONOTONIC)
         end
       end
     end

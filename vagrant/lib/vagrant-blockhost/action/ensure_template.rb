@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative "base"
+require_relative "../clock"
 require_relative "../recipe"
 
 module VagrantPlugins
@@ -29,11 +30,11 @@ module VagrantPlugins
 
         # Waits while another Vagrant builds it, for which Vagrant's own lock neither has an end nor knows a Ctrl-C.
         def in_turn(env, &block)
-          tries ||= 0
+          deadline ||= Clock.now + PATIENCE_SECONDS
           env[:machine].env.lock(LOCK, &block)
         rescue Vagrant::Errors::EnvironmentLockedError
           raise Vagrant::Errors::VagrantInterrupt if env[:interrupted]
-          raise Errors::TemplateBusy, minutes: PATIENCE_SECONDS / 60 if (tries += 1) * PAUSE_SECONDS > PATIENCE_SECONDS
+          raise Errors::TemplateBusy, minutes: PATIENCE_SECONDS / 60 if Clock.now > deadline
 
           sleep(PAUSE_SECONDS)
           retry

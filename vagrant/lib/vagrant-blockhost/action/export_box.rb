@@ -1,9 +1,9 @@
 # frozen_string_literal: true
 
-require "fileutils"
 require "json"
 
 require_relative "base"
+require_relative "../box_image"
 require_relative "../recipe"
 
 module VagrantPlugins
@@ -32,16 +32,16 @@ module VagrantPlugins
           }
         end
 
-        # What the machine's own box said still holds, such as the shell its guest has.
+        # What the machine's own box said still holds, such as the shell its guest has: the box goes along, but for
+        # its disks. It may have come from a box in the same way, and finds its own files where it is.
         def vagrantfile(machine, folder)
-          base = machine.box&.directory&.join("Vagrantfile")
-          FileUtils.cp(base, folder.join("Vagrantfile.base")) if base&.file?
-          folder.join("Vagrantfile").write(<<~RUBY)
+          BoxImage.new(machine.box).copy_rest(folder.join("base")) if machine.box
+          folder.join("Vagrantfile").write(<<~'RUBY')
             # Written by vagrant package (provider blockhost).
-            base = File.expand_path("../Vagrantfile.base", __FILE__)
-            eval(File.read(base), binding, File.expand_path("../Vagrantfile", __FILE__)) if File.file?(base)
-            included = File.expand_path("../include/_Vagrantfile", __FILE__)
-            load included if File.file?(included)
+            %w[base/Vagrantfile include/_Vagrantfile].each do |name|
+              file = File.expand_path("../#{name}", __FILE__)
+              load file if File.file?(file)
+            end
           RUBY
         end
       end

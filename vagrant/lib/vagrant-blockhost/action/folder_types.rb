@@ -2,18 +2,15 @@
 
 require "vagrant/util/which"
 
+require_relative "middleware"
 require_relative "../errors"
 
 module VagrantPlugins
   module Blockhost
     module Action
       # Before Vagrant looks at folders: another plugin may know these types, for a provider of its own.
-      class FoldersSupported
+      class FoldersSupported < Middleware
         NOT_SUPPORTED = %w[9p virtiofs].freeze
-
-        def initialize(app, _env)
-          @app = app
-        end
 
         def call(env)
           env[:machine].config.vm.synced_folders.each_value do |options|
@@ -28,11 +25,7 @@ module VagrantPlugins
       # Folders without a type go by rsync: it needs nothing of the host but a program. Left to itself
       # Vagrant may choose NFS, which needs root and a server. Without rsync the folder that every machine
       # has by default is left out, so that a first `up` works.
-      class FolderTypes
-        def initialize(app, _env)
-          @app = app
-        end
-
+      class FolderTypes < Middleware
         def call(env)
           rsync = Vagrant::Util::Which.which("rsync")
           env[:machine].config.vm.synced_folders.each do |id, options|

@@ -2,6 +2,8 @@
 
 require "net/ssh/errors"
 
+require_relative "middleware"
+require_relative "../errors"
 require_relative "../guest_call"
 
 module VagrantPlugins
@@ -9,11 +11,7 @@ module VagrantPlugins
     module Action
       # Asks the guest to power off, as Vagrant's GracefulHalt does, but looks at the machine all the while: it ends
       # with the machine, with its time, or with a Ctrl-C. env[:result] tells whether the machine is off.
-      class GuestHalt
-        def initialize(app, _env)
-          @app = app
-        end
-
+      class GuestHalt < Middleware
         def call(env)
           env[:result] = !env[:force_halt] && env[:machine].state.id == :running && halted?(env)
           @app.call(env)
@@ -31,7 +29,7 @@ module VagrantPlugins
         # @return [Boolean] whether it makes sense to wait
         def asked?(env, seconds)
           GuestCall.run(env, seconds) { env[:machine].guest.capability(:halt) }
-        rescue SystemCallError, IOError, Net::SSH::Exception
+        rescue SystemCallError, IOError, Net::SSH::Exception, Errors::GuestSilent
           # The connection went with the guest.
           true
         rescue Vagrant::Errors::VagrantInterrupt

@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require_relative "middleware"
 require_relative "../guest_call"
 require_relative "../recipe"
 
@@ -8,11 +9,7 @@ module VagrantPlugins
     module Action
       # Gives further cards their addresses where cloud-init has not: in boxes that do not have it. From here
       # on the machine is up.
-      class GuestNetworks
-        def initialize(app, _env)
-          @app = app
-        end
-
+      class GuestNetworks < Middleware
         def call(env)
           recipe = Recipe.new(env[:machine])
           networks = recipe.network.guest_networks
