@@ -1,3 +1,4 @@
-import { faultSuite } from '../support/inject/suite.ts';
+import { bridgeFaultSuite, faultSuite } from '../support/inject/suite.ts';
 
 faultSuite('soak', 1);
+await bridgeFaultSuite('soak-bridge', 1);

@@ -97,8 +97,9 @@ export class Bench {
   }
 
   async #make(): Promise<void> {
-    const spec = { ...tinySpec(blankImage(this.sandbox), VM), extras: EXTRAS };
-    await createVm(this.sandbox.host(), spec);
+    const { network, bridge } = this.sandbox.config.settings;
+    const spec = tinySpec(blankImage(this.sandbox), VM, { network, bridge });
+    await createVm(this.sandbox.host(), { ...spec, extras: EXTRAS });
   }
 
   async #again(argv: readonly string[]): Promise<{ code: number | null; stderr: string }> {

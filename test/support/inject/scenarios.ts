@@ -1,5 +1,6 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { run } from '../../../src/host/exec.ts';
 import { EmbeddedStore } from '../../../src/store/embedded.ts';
 import { parseVmName } from '../../../src/types.ts';
 import type { Sandbox } from '../sandbox.ts';
@@ -155,5 +156,40 @@ export const SCENARIOS: readonly Scenario[] = [
     ...vm('resume'),
     prepare: suspended,
     outcomes: ['off', 'running'],
+  },
+];
+
+const BANDWIDTH = ['--bandwidth-in', '8000', '--bandwidth-out', '4000'];
+const onBridge = SCENARIOS.filter(({ name: verb }) =>
+  ['create', 'destroy (running)', 'start', 'stop', 'kill', 'gc (destroys)', 'resume'].includes(
+    verb,
+  ),
+);
+
+/** For a host whose VMs are plugged into a bridge by default. */
+export const BRIDGE_SCENARIOS: readonly Scenario[] = [
+  ...onBridge,
+  {
+    name: 'throttle (bandwidth)',
+    from: 'running',
+    ...vm('throttle', ...BANDWIDTH),
+    outcomes: ['running'],
+  },
+  {
+    name: 'start (limits)',
+    from: 'running',
+    ...vm('start'),
+    async prepare(sandbox) {
+      await sandbox.ok('throttle', [VM, ...BANDWIDTH]);
+      await sandbox.ok('kill', [VM]);
+    },
+    outcomes: ['off', 'running'],
+  },
+  {
+    name: 'start (running, rules lost)',
+    from: 'running',
+    ...vm('start'),
+    prepare: async () => void (await run('nft', ['flush', 'ruleset'])),
+    outcomes: ['running'],
   },
 ];
