@@ -44,7 +44,7 @@ fix: $(NODE_STAMP) ## put format and what the linter can mend in order
 	@node_modules/.bin/biome check --write .
 
 bench: build ## measure against raw QEMU and write build/bench.json
-	@scripts/install-deps test
+	@scripts/install-deps test bench
 	@node scripts/bench.mjs
 
 build: $(NODE_STAMP) ## bundle the program into dist/
