@@ -5,12 +5,11 @@ import { parseVmName, quote } from '../../types.ts';
 import { createVm, previewCreate } from '../../vm/create.ts';
 import { createMock } from '../../vm/create-mock.ts';
 import { type CreateSpec, DEFAULT_DISK_GB, readCloudInitContent } from '../../vm/create-spec.ts';
+import { createOutput, SENTINEL } from '../create-output.ts';
 import type { ActingVerb, Invocation } from '../invocation.ts';
 import { mockHost } from '../mock.ts';
 import { collect, numberOption, stringOption, wholeNumber } from '../options.ts';
 import { declareExtras, extrasOf } from './create-extras.ts';
-
-const SENTINEL = 'BLOCKHOST_RESULT: ';
 
 export const verb: ActingVerb = {
   summary: 'create a VM and wait until its guest is ready',
@@ -70,9 +69,7 @@ Examples:
     const create = options.mock === true ? createMock : createVm;
     const result = await (apply ? create(own, spec) : previewCreate(own, spec));
     if (!apply) host.report('nothing is created: this only checks (add --apply to create the VM)');
-    const json = JSON.stringify(result);
-    // Engines look for the sentinel, or for the last line that begins with a brace (contract §2.1).
-    out.line(`${SENTINEL}${json}\n${json}`);
+    out.line(createOutput(result));
     return 0;
   },
 };

@@ -4,6 +4,7 @@ import * as path from 'node:path';
 import { after, before, test } from 'node:test';
 import { isRunning, readProcessStat } from '../../../src/host/process.ts';
 import { runningIncarnation } from '../../../src/store/incarnation.ts';
+import { ENGINES } from '../../support/blockhost/engine-parsers.ts';
 import { leftovers, listing } from '../../support/leftovers.ts';
 import type { Finished } from '../../support/program.ts';
 import { Sandbox } from '../../support/sandbox.ts';
@@ -60,19 +61,35 @@ test('of two creates of one name at once one succeeds; the other is told at once
   assert.ok(rival.seconds < 5, `${rival.seconds} s`);
 });
 
-test('each engine finds the result by its own rule', () => {
-  const lines = plain.stdout.split('\n');
-  const first = lines.find((line) => line.startsWith(SENTINEL)) ?? '';
-  const last = lines.findLast((line) => line.includes(SENTINEL)) ?? '';
-  const brace = lines.findLast((line) => line.trim().startsWith('{')) ?? '';
-  const results = [
-    first.slice(SENTINEL.length),
-    last.slice(last.indexOf(SENTINEL) + SENTINEL.length),
-    brace.trim(),
-  ].map((text) => JSON.parse(text));
-  for (const result of results) {
-    assert.equal(result.username, 'admin');
-    assert.equal(typeof result.vmid, 'number');
+test('each engine finds the result by its own rule, whatever create was told', async (t) => {
+  const token = 'ab'.repeat(32);
+  const said: [words: string[], stdout: string, token: string | null, username: string][] = [
+    [['--apply'], plain.stdout, '7', 'admin'],
+    [['--apply', '--username'], withContent.stdout, null, 'bob'],
+  ];
+  const cwd = temporaryDirectory(t);
+  for (const mode of [[], ['--mock', '--apply']]) {
+    for (const [words, id, username] of [
+      [[], null, 'admin'],
+      [['--owner-wallet', 'addr_test1vqzy', '--expiry-days', '30'], null, 'admin'],
+      [['--nft-token-id', token, '--username', '_ops-1'], token, '_ops-1'],
+    ] as const) {
+      const args = ['v1', ...sandbox.tiny, ...words, ...mode];
+      const { code, stdout, stderr } = await sandbox.run('create', args, { cwd });
+      assert.equal(code, 0, stderr);
+      said.push([args, stdout, id, username]);
+      fs.rmSync(path.join(cwd, 'mock-db.json'), { force: true });
+    }
+  }
+  for (const [words, stdout, id, username] of said) {
+    for (const [engine, parse] of Object.entries(ENGINES)) {
+      const result = parse(stdout);
+      assert.deepEqual(
+        [result?.status, result?.nft_token_id, result?.username, typeof result?.vmid],
+        ['ok', id, username, 'number'],
+        `${engine}: ${words.join(' ')}`,
+      );
+    }
   }
 });
 
