@@ -21,7 +21,7 @@ export interface Sink {
 export type MakeSink = (signal: AbortSignal) => Sink;
 
 /** A new file that has its name only when it is complete. @throws InputError when the name is taken. */
-export function fileSink(file: string): Sink {
+export function fileSink(file: string, mode = 0o600): Sink & { part: string } {
   const target = path.resolve(file);
   if (fs.existsSync(target)) throw taken(file);
   const part = `${target}.${randomBytes(4).toString('hex')}.part`;
@@ -34,7 +34,7 @@ export function fileSink(file: string): Sink {
     part,
     open() {
       try {
-        fd = fs.openSync(part, 'wx', 0o600);
+        fd = fs.openSync(part, 'wx', mode);
       } catch (cause) {
         throw new InputError(`${quote(file)} cannot be written: ${messageOf(cause)}`, { cause });
       }

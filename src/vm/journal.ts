@@ -20,9 +20,8 @@ const Entry = z.discriminatedUnion('verb', [
   }),
   z.strictObject({
     verb: z.literal('export'),
-    /** The file that was made for the image, by its number: another of the same name is not ours. */
-    target: z.string(),
-    inode: z.string(),
+    /** What the image grows in until it is complete; no other file has this name. */
+    part: z.string(),
   }),
 ]);
 export type JournalEntry = z.infer<typeof Entry>;

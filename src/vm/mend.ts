@@ -61,15 +61,13 @@ async function mendLimits(host: Host, name: VmName): Promise<void> {
   if (failed.length > 0) throw new ProvisionerError(failed.map(({ error }) => error).join('; '));
 }
 
-/** A part of an image must not be taken for one. */
 function mendExport(
   host: Host,
   name: VmName,
-  { target, inode }: Extract<JournalEntry, { verb: 'export' }>,
+  { part }: Extract<JournalEntry, { verb: 'export' }>,
 ): void {
   fs.rmSync(exportWork(host.paths.vm(name)), { force: true });
-  const found = fs.lstatSync(target, { bigint: true, throwIfNoEntry: false });
-  if (String(found?.ino) === inode) fs.rmSync(target);
+  fs.rmSync(part, { force: true });
 }
 
 /** Where an image grows before it is copied to where it was asked for. */

@@ -163,7 +163,7 @@ async function templates(context: RootContext, deep: boolean): Promise<Finding[]
   return found;
 }
 
-/** A template is never written to again: a later time of change says that somebody did. */
+/** A template is never written to again: where nobody has read it since, a later time of change says that somebody did. */
 async function changed(
   { paths, signal }: RootContext,
   { id, template }: TemplateEntry,
@@ -174,10 +174,10 @@ async function changed(
   try {
     const { mtimeMs, size } = fs.statSync(image);
     if (size === 0) return `template ${id} is empty`;
-    if (mtimeMs > Date.parse(manifest.created) + TOLERANCE_MS)
-      return `template ${id} was written to after it was published (${path.basename(image)})`;
     const files = paths.template(id);
     const check = deep ? await readImage(files, manifest, signal) : checkImage(files, manifest);
+    if (check.verdict === 'unread' && mtimeMs > Date.parse(manifest.created) + TOLERANCE_MS)
+      return `template ${id} was written to after it was published (${path.basename(image)})`;
     return describeChange(template, check);
   } catch (error) {
     signal.throwIfAborted();
