@@ -25,6 +25,8 @@ export interface ActingVerb extends Declared {
 
 /** It only looks, which needs no privileges and should cost little. */
 export interface LookingVerb extends Declared {
+  /** What it answers, with exit code 0, when configuration or store cannot be opened; without it that is a failure. */
+  blind?(given: Pick<Invocation, 'args' | 'options'>, out: Output): void;
   run(invocation: Invocation<ReadHost>): Promise<number>;
 }
 

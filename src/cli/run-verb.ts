@@ -25,6 +25,7 @@ export interface Run<V extends Declared, H extends ReadHost> {
 type Given = Pick<Invocation, 'args' | 'options'>;
 
 interface Runs<H extends ReadHost> {
+  blind?(given: Given, out: Output): void;
   run(invocation: Invocation<H>): Promise<number>;
 }
 
@@ -42,13 +43,16 @@ export async function runVerb<V extends Declared, H extends ReadHost>({
   }
   let verbose = false;
   let paths: Paths | undefined;
+  let blind: (() => void) | undefined;
   try {
     const verb = (await load?.())?.verb;
     if (verb === undefined) throw new InputError('there is no such verb');
     const parsed = await parse(verb, command, argv);
     if (parsed === undefined) return 0;
     verbose = parsed.options.verbose === true;
+    blind = verb.blind && (() => verb.blind?.(parsed, out));
     const host = await hostOf({ out, verbose, signal: abort.signal }, verb, parsed);
+    blind = undefined;
     paths = host.paths;
     const verbs = Object.keys(VERBS).filter((other) => VERBS[other]?.hidden !== true);
     return await verb.run({ ...parsed, host, out, verbs });
@@ -56,7 +60,8 @@ export async function runVerb<V extends Declared, H extends ReadHost>({
     const error = paths === undefined ? thrown : explainAccess(thrown, paths);
     out.note(`${command}: ${oneLine(error)}`);
     if (verbose) for (const line of details(error)) out.note(`  ${line}`);
-    return 1;
+    blind?.();
+    return blind === undefined ? 1 : 0;
   }
 }
 

@@ -14,7 +14,7 @@ export function findProcesses(
     if (!/^\d+$/.test(entry)) continue;
     try {
       if (!owners.has(fs.statSync(`/proc/${entry}`).uid)) continue;
-      if (!isWanted(fs.readFileSync(`/proc/${entry}/cmdline`, 'utf8').split('\0'))) continue;
+      if (!isWanted(commandLineOf(entry))) continue;
     } catch (error) {
       if (['ENOENT', 'ESRCH', 'EACCES', 'EPERM'].includes(errnoOf(error) ?? '')) continue;
       throw error;
@@ -23,4 +23,22 @@ export function findProcesses(
     if (identity !== undefined) found.push(identity);
   }
   return found;
+}
+
+/** More than execve(2) takes of one argument; a process can make its own as long as its memory (PR_SET_MM, prctl(2)). */
+const LONGEST = 256 * 1024;
+let scratch: Buffer | undefined;
+
+/** The words of a process's command line, as far as anybody looks. */
+export function commandLineOf(pid: string): string[] {
+  const fd = fs.openSync(`/proc/${pid}/cmdline`, 'r');
+  try {
+    scratch ??= Buffer.allocUnsafe(LONGEST);
+    let length = 0;
+    for (let read = -1; read !== 0 && length < LONGEST; length += read)
+      read = fs.readSync(fd, scratch, length, LONGEST - length, null);
+    return scratch.toString('utf8', 0, length).split('\0');
+  } finally {
+    fs.closeSync(fd);
+  }
 }

@@ -64,16 +64,24 @@ export function selfIdentity(): ProcessIdentity {
   return self;
 }
 
-/** Whether exactly this process is still running. A zombie has ended: it holds no file, socket or memory. */
+/**
+ * Whether exactly this process is still running. A zombie has ended, and holds no file, socket or memory, unless only
+ * its first thread has: the others go on (pthread_exit(3) in main).
+ */
 export function isRunning(process: ProcessIdentity): boolean {
   if (process.bootId !== bootId()) return false;
   const stat = readProcessStat(process.pid);
-  return (
-    stat !== undefined &&
-    stat.startTime === process.startTime &&
-    stat.state !== 'Z' &&
-    stat.state !== 'X'
-  );
+  if (stat === undefined || stat.startTime !== process.startTime || stat.state === 'X')
+    return false;
+  return stat.state !== 'Z' || hasMoreThreads(process.pid);
+}
+
+function hasMoreThreads(pid: number): boolean {
+  try {
+    return fs.readdirSync(`/proc/${pid}/task`).length > 1;
+  } catch {
+    return false;
+  }
 }
 
 /** Seconds since this process was started, on the boot-time clock. */

@@ -19,7 +19,12 @@ export function bridgeExists(bridge: string): boolean {
 export function assertBridge(bridge: string): void {
   if (bridgeExists(bridge)) return;
   const exists = fs.existsSync(path.join('/sys/class/net', bridge));
-  throw new InputError(`${bridge} ${exists ? 'is not a bridge' : 'does not exist'}`, {
+  if (exists) {
+    throw new InputError(`${bridge} is not a bridge`, {
+      hint: 'name a bridge; ip link show type bridge lists those of this host',
+    });
+  }
+  throw new InputError(`${bridge} does not exist`, {
     hint: `make it with: ip link add ${bridge} type bridge && ip link set ${bridge} up`,
   });
 }

@@ -2,7 +2,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import * as z from 'zod/mini';
 import { writeFileAtomic } from '../host/files.ts';
-import { findProcesses } from '../host/find-processes.ts';
+import { commandLineOf, findProcesses } from '../host/find-processes.ts';
 import type { VmFiles } from '../host/paths.ts';
 import { isRunning, type ProcessIdentity } from '../host/process.ts';
 import { readValidated } from '../host/validate.ts';
@@ -54,7 +54,7 @@ export function namesOfQemus(run: string): Map<string, number> {
   const found = new Map<string, number>();
   for (const entry of fs.readdirSync('/proc')) {
     if (!/^\d+$/.test(entry)) continue;
-    const argv = (readFileIfThere(`/proc/${entry}/cmdline`) ?? '').split('\0');
+    const argv = argvIfThere(entry);
     const at = argv.indexOf('-pidfile');
     const file = at === -1 ? '' : (argv[at + 1] ?? '');
     if (path.dirname(path.dirname(file)) !== run || path.basename(file) !== 'qemu.pid') continue;
@@ -63,11 +63,11 @@ export function namesOfQemus(run: string): Map<string, number> {
   return found;
 }
 
-function readFileIfThere(file: string): string | undefined {
+function argvIfThere(pid: string): string[] {
   try {
-    return fs.readFileSync(file, 'utf8');
+    return commandLineOf(pid);
   } catch {
-    return undefined;
+    return [];
   }
 }
 

@@ -1,4 +1,4 @@
-import { ProvisionerError } from '../errors.ts';
+import { messageOf, ProvisionerError } from '../errors.ts';
 import type { Ender } from '../store/last-run.ts';
 import type { VmName } from '../types.ts';
 import type { Host } from './host.ts';
@@ -15,7 +15,7 @@ const KILL_DEADLINE_MS = 10_000;
  * @throws ProvisionerError when it survives SIGKILL; nothing of the VM may be removed then.
  */
 export async function endVm(host: Host, name: VmName, by: Ender, graceMs: number): Promise<Rung> {
-  const vmid = (await host.store.get(name))?.vmid;
+  const vmid = await vmidOf(host, name);
   const request = { name, by, ...(vmid === undefined ? {} : { vmid }) };
   let quit = { ran: false, gone: false };
   if (graceMs > 0) {
@@ -28,4 +28,15 @@ export async function endVm(host: Host, name: VmName, by: Ender, graceMs: number
   throw new ProvisionerError(`VM ${name}: QEMU does not end, even by SIGKILL`, {
     hint: 'its storage probably hangs: look at the kernel log, then try again',
   });
+}
+
+/** Only what the VM has in the network depends on it: no damaged record keeps a QEMU from being ended. */
+async function vmidOf(host: Host, name: VmName): Promise<number | undefined> {
+  try {
+    return (await host.store.get(name))?.vmid;
+  } catch (error) {
+    host.signal.throwIfAborted();
+    host.report(`VM ${name}: ended without its record: ${messageOf(error)}`);
+    return undefined;
+  }
 }

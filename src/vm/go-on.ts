@@ -19,6 +19,14 @@ const AGAIN_MS = 250;
 export async function goOn(context: RootContext, name: VmName): Promise<Started | undefined> {
   const { state, qemuStatus = '' } = await observe(context, name, deadlineOf(context));
   if (isBeginning(qemuStatus)) return undefined;
+  if (state === 'unknown') {
+    throw new ProvisionerError(
+      `VM ${name}: its QEMU is alive, but does not say whether the guest runs`,
+      {
+        hint: `try again; if it stays so, run kill ${name}, then start ${name}`,
+      },
+    );
+  }
   if (state !== 'paused') return { outcome: 'running' };
   if (qemuStatus !== 'paused' && qemuStatus !== 'io-error') {
     throw new ProvisionerError(`VM ${name} cannot go on: QEMU says ${qemuStatus}`, {

@@ -38,7 +38,8 @@ export async function runInGuest(
   const opener = (options: CallOptions) => AgentClient.open(host.paths.vm(name).agent, options);
   const result = await guestExec(opener, {
     path: '/bin/sh',
-    args: ['-c', long ? FROM_STDIN : command],
+    // POSIX sh ends its options at `--`: a command may begin with a dash.
+    args: ['-c', '--', long ? FROM_STDIN : command],
     ...(long ? { inputData: Buffer.from(command) } : {}),
     deadlineMs,
     answerMs: ANSWER_MS,

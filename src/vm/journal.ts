@@ -1,6 +1,7 @@
 import * as fs from 'node:fs';
+import { isDeepStrictEqual } from 'node:util';
 import * as z from 'zod/mini';
-import { LostError } from '../errors.ts';
+import { LostError, ProvisionerError } from '../errors.ts';
 import { ensureDirectory, writeFileAtomic } from '../host/files.ts';
 import { removeStaleTemporaries } from '../host/temporary-files.ts';
 import { readValidated } from '../host/validate.ts';
@@ -34,14 +35,17 @@ export class Journal {
   readonly #file: string;
   readonly #directory: string;
   readonly #entry: JournalEntry;
+  readonly #name: VmName;
 
   constructor(host: Pick<ReadHost, 'paths'>, name: VmName, entry: JournalEntry) {
+    this.#name = name;
     this.#file = host.paths.journal(name);
     this.#directory = host.paths.journals;
     this.#entry = entry;
   }
 
   begin(): void {
+    this.assertFree();
     ensureDirectory(this.#directory, 0o700);
     removeStaleTemporaries(this.#directory);
     writeFileAtomic(this.#file, `${JSON.stringify(this.#entry)}\n`);
@@ -49,6 +53,24 @@ export class Journal {
 
   end(): void {
     fs.rmSync(this.#file, { force: true });
+  }
+
+  /**
+   * Only `destroy` needs no whole disks, and the same work once more makes them whole.
+   * @throws ProvisionerError when a snapshot is half-done: another verb would make what the disks hold look whole.
+   */
+  assertFree(): void {
+    if (this.#entry.verb === 'destroy') return;
+    const there = readValidated(this.#file, Entry);
+    if (there?.verb !== 'snapshot') return;
+    if (isDeepStrictEqual(there, this.#entry)) return;
+    const { action, label } = there;
+    throw new ProvisionerError(
+      `VM ${this.#name}: its snapshot ${action} of ${label} is half-done, and its disks are not of one moment`,
+      {
+        hint: `mend what hinders it (blockhost-qemu doctor), or run snapshot ${action} ${this.#name} ${label} again`,
+      },
+    );
   }
 }
 

@@ -28,6 +28,8 @@ export async function mended<T>(
   isWhole: (result: T) => boolean = () => true,
 ): Promise<T> {
   const journal = new Journal(host, name, entry);
+  // Before the work there is nothing of it to mend; a journal that is half-written is.
+  journal.assertFree();
   try {
     journal.begin();
     const result = await work();

@@ -1,3 +1,4 @@
+import { ProvisionerError } from '../errors.ts';
 import type { VmName } from '../types.ts';
 import { settleAbandoned } from './backup/settle-abandoned.ts';
 import { finishDestroy } from './destroy.ts';
@@ -5,25 +6,40 @@ import { endVm } from './end-vm.ts';
 import type { Host } from './host.ts';
 import { Journal, readJournal } from './journal.ts';
 import { isMended, mend } from './mend.ts';
-import { isBeginning, type Observation, observe } from './observe.ts';
+import { isBeginning, observe } from './observe.ts';
 
 /** Milliseconds for the QEMU of a start that was interrupted. */
 const GRACE_MS = 1000;
+/** Milliseconds for it to tell whether its guest runs. */
+const PATIENCE_MS = 5000;
 
 /**
  * Finishes what a command that died left half-done. The VM's lock is held, so whoever wrote the
  * journal is gone.
+ * @param ending whether the verb ends the VM's QEMU, whatever it does.
+ * @throws ProvisionerError when that cannot be told.
  */
-export async function recover(host: Host, name: VmName): Promise<void> {
-  await finishVerb(host, name);
+export async function recover(
+  host: Host,
+  name: VmName,
+  { ending = false }: { ending?: boolean } = {},
+): Promise<void> {
+  await finishVerb(host, name, ending);
   await settleAbandoned(host, name);
 }
 
-async function finishVerb(host: Host, name: VmName): Promise<void> {
+async function finishVerb(host: Host, name: VmName, ending: boolean): Promise<void> {
   const entry = readJournal(host, name);
   if (entry === undefined) return;
   const journal = new Journal(host, name, entry);
-  if (entry.verb === 'start' && (await isUp(host, name))) return journal.end();
+  if (entry.verb === 'start') {
+    const { state, qemuStatus } = await observe(host, name, PATIENCE_MS);
+    // It may be somebody's guest at work; who ends the VM need not know, and the next verb looks again.
+    if (state === 'unknown' && ending) return;
+    if (state === 'unknown') throw untold(name);
+    // Interrupted when all was done, but for saying so.
+    if (qemuStatus !== undefined && !isBeginning(qemuStatus)) return journal.end();
+  }
   host.report(`an earlier ${entry.verb} of ${name} was interrupted: cleaning up`);
   if (isMended(entry)) {
     // What cannot be mended now keeps nobody from stopping the VM, and is tried again by the next.
@@ -37,8 +53,9 @@ async function finishVerb(host: Host, name: VmName): Promise<void> {
   journal.end();
 }
 
-/** A start that was interrupted when all was done, but for saying so: its guest runs, and is left alone. */
-async function isUp(host: Host, name: VmName): Promise<boolean> {
-  const { qemuStatus, incarnation } = await observe(host, name).catch(() => ({}) as Observation);
-  return incarnation !== undefined && qemuStatus !== undefined && !isBeginning(qemuStatus);
+function untold(name: VmName): ProvisionerError {
+  return new ProvisionerError(
+    `an earlier start of ${name} was interrupted, and its QEMU does not say whether the guest runs`,
+    { hint: `try again; if it stays so, kill ${name} ends it` },
+  );
 }

@@ -1,4 +1,4 @@
-import { monotonicMs } from '../host/time.ts';
+import { monotonicMs, sleep } from '../host/time.ts';
 import { AgentClient } from '../qmp/agent/client.ts';
 import { guestShutdown } from '../qmp/agent/shutdown.ts';
 import { QmpClient } from '../qmp/client.ts';
@@ -22,6 +22,10 @@ export interface Stopped {
 export const STOP_LIMIT_MS = 45_000;
 /** A guest that is still booting hears nothing of a button: it is pressed again until there is somebody to hear. */
 const ASK_EVERY_MS = 8000;
+/** A QEMU that says nothing for so long hangs. */
+const REACH_MS = 10_000;
+/** Between two attempts at its monitor. */
+const AGAIN_MS = 500;
 /** Kept for `quit` and SIGKILL at the end of the ladder. */
 const LAST_RUNGS_MS = 5000;
 
@@ -36,7 +40,7 @@ export function stopVm(
   by: Ender = 'stop',
 ): Promise<Stopped> {
   return withVmLock(host, name, 'stop', async () => {
-    await recover(host, name);
+    await recover(host, name, { ending: true });
     const files = host.paths.vm(name);
     const began = monotonicMs();
     const seconds = (): number => (monotonicMs() - began) / 1000;
@@ -74,17 +78,8 @@ async function pressPowerButton(
   off: () => Promise<boolean>,
 ): Promise<number> {
   const soon = (): { deadlineMs: number } => ({ deadlineMs: Math.min(2000, left()) });
-  let qmp: QmpClient;
-  try {
-    qmp = await QmpClient.connect(host.paths.vm(name).qmp, {
-      ...soon(),
-      signal: host.signal,
-    });
-  } catch (error) {
-    host.signal.throwIfAborted();
-    host.verbose(`QMP: ${String(error)}`);
-    return 0;
-  }
+  const qmp = await reach(host, name, left, soon);
+  if (qmp === undefined) return (await off()) ? 1 : 0;
   try {
     for (let press = 1; left() > 1; press++) {
       if (press === 1) host.report('asking the guest to power off (ACPI)');
@@ -109,6 +104,29 @@ async function pressPowerButton(
   } finally {
     await qmp.close();
   }
+}
+
+/** A QEMU that is busy, or serves somebody else, is tried for a while; its guest is asked meanwhile. */
+async function reach(
+  host: Host,
+  name: VmName,
+  left: () => number,
+  soon: () => { deadlineMs: number },
+): Promise<QmpClient | undefined> {
+  const files = host.paths.vm(name);
+  const until = monotonicMs() + Math.min(REACH_MS, left());
+  for (let attempt = 1; monotonicMs() < until && processesOf(files).length > 0; attempt++) {
+    try {
+      return await QmpClient.connect(files.qmp, { ...soon(), signal: host.signal });
+    } catch (error) {
+      host.signal.throwIfAborted();
+      host.verbose(`QMP: ${String(error)}`);
+      if (attempt === 1) host.report('QEMU does not answer: asking the guest by its agent');
+      await askAgent(host, name, soon());
+      await sleep(Math.min(AGAIN_MS, left()), host.signal);
+    }
+  }
+  return undefined;
 }
 
 /** Whatever comes of it, the guest was asked in another way, too. */

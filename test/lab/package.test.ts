@@ -83,8 +83,9 @@ test('removed, it leaves disks and configuration; purged, the disks of VMs', asy
   assert.equal(await host.sh('blockhost-vm-list --format names'), 'web1');
   const destroyed = await blockhost.engine('blockhost-vm-destroy', 'web1');
   assert.equal(destroyed.code, 0, destroyed.stderr);
+  await host.sh('touch /var/lib/blockhost-qemu/thesis');
   await host.sh('dpkg -P blockhost-provisioner-qemu');
-  assert.equal(await host.sh('ls -d /var/lib/blockhost-qemu 2>/dev/null || :'), '');
+  assert.equal(await host.sh('ls -A /var/lib/blockhost-qemu'), 'thesis', 'what is not ours stays');
   assert.equal(await host.sh('systemctl is-enabled blockhost-gc.timer 2>/dev/null || :'), '');
   assert.equal(await host.sh('ls /var/lib/blockhost/vms.json'), '/var/lib/blockhost/vms.json');
 });

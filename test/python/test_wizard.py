@@ -150,6 +150,15 @@ class Steps(unittest.TestCase):
                 self.assertEqual(self.steps["storage"](config), (True, None))
         self.assertEqual(sorted(os.listdir(self.folder / "state")), ["templates", "vms"])
 
+    def test_storage_takes_no_folder_that_others_use(self):
+        with mock.patch("blockhost.provisioner_qemu.form.FORBIDDEN", ()):
+            (self.folder / "photos").mkdir()
+            (self.folder / "photos" / "one.jpg").touch()
+            done, error = self.steps["storage"]({"provisioner": {"storage_path": str(self.folder / "photos")}})
+        self.assertFalse(done)
+        self.assertIn("photos holds other files (one.jpg)", error)
+        self.assertEqual(os.listdir(self.folder / "photos"), ["one.jpg"])
+
     def test_the_template_is_built_with_progress(self):
         self.command("echo 'one' >&2; echo 'two' >&2; echo id")
         config = {"provisioner": {}}

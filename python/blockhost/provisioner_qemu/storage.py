@@ -8,6 +8,22 @@ from .form import DEFAULT_STORAGE
 
 UNIT = Path("/etc/systemd/system/var-lib-blockhost\\x2dqemu.mount")
 
+# What the program has in its folder, and what a file system has in its first one.
+OURS = {
+    "templates",
+    "vms",
+    "staging",
+    "trash",
+    "locks",
+    "publish",
+    "journal",
+    "restarts",
+    "metrics",
+    "vms.json",
+    "vms.json.lock",
+    "lost+found",
+}
+
 TEXT = """[Unit]
 Description=Disks of virtual machines
 RequiresMountsFor={path}
@@ -35,6 +51,7 @@ def prepare(path: str) -> None:
         return
     if any((default / "vms").iterdir()) or any((default / "templates").iterdir()):
         raise RuntimeError(f"{default} holds VMs or templates already: move them to {path} first")
+    _assert_unused(path)
     for name in ("", "templates", "vms"):
         os.makedirs(Path(path) / name, mode=0o755, exist_ok=True)
     UNIT.write_text(TEXT.format(path=path, where=DEFAULT_STORAGE))
@@ -42,3 +59,12 @@ def prepare(path: str) -> None:
         done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
         if done.returncode != 0:
             raise RuntimeError(f"{' '.join(argv)} failed: {done.stderr.strip()[-300:]}")
+
+
+def _assert_unused(path: str) -> None:
+    """Where other programs, or people, have their files, neither their owner nor their mode may change."""
+    if not os.path.exists(path):
+        return
+    others = sorted(set(os.listdir(path)) - OURS)
+    if others:
+        raise RuntimeError(f"{path} holds other files ({others[0]}): name a new or an empty folder")

@@ -1,7 +1,7 @@
 import { Option } from 'commander';
 import { messageOf } from '../../errors.ts';
 import { type ListEntry, listVms } from '../../vm/list.ts';
-import type { LookingVerb } from '../invocation.ts';
+import type { LookingVerb, Output } from '../invocation.ts';
 
 const FORMATS = ['table', 'json', 'names'];
 
@@ -21,12 +21,19 @@ export const verb: LookingVerb = {
     } catch (error) {
       out.note(messageOf(error));
     }
-    if (options.format === 'json') out.line(JSON.stringify(entries));
-    else if (options.format === 'names') for (const { name } of entries) out.line(name);
-    else out.line(out.terminal ? aligned(entries) : tabbed(entries));
+    print(entries, options.format, out);
     return 0;
   },
+  blind({ options }, out) {
+    print([], options.format, out);
+  },
 };
+
+function print(entries: ListEntry[], format: unknown, out: Output): void {
+  if (format === 'json') out.line(JSON.stringify(entries));
+  else if (format === 'names') for (const { name } of entries) out.line(name);
+  else out.line(out.terminal ? aligned(entries) : tabbed(entries));
+}
 
 const HEADER = ['NAME', 'STATUS', 'IP', 'CREATED'];
 

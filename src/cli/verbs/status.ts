@@ -14,6 +14,9 @@ export const verb: LookingVerb = {
       .allowExcessArguments()
       .addHelpText('after', '\nThe exit code is always 0; what cannot be told is unknown.');
   },
+  blind(_given, out) {
+    out.line('unknown');
+  },
   async run({ args, host, out }) {
     const [name, ...more] = args;
     if (!isVmName(name) || more.length > 0) {

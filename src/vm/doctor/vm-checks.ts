@@ -1,5 +1,5 @@
 import * as fs from 'node:fs';
-import { errnoOf, messageOf, NotFoundError } from '../../errors.ts';
+import { errnoOf, messageOf, NotFoundError, ProvisionerError } from '../../errors.ts';
 import { isLockHeld } from '../../host/lock-held.ts';
 import type { VmFiles } from '../../host/paths.ts';
 import { findTemplate } from '../../image/template-store.ts';
@@ -58,7 +58,12 @@ function unfinishedVerb(host: Host, name: VmName): Finding | undefined {
   try {
     const verb = readJournal(host, name)?.verb ?? (isAbandoned(host, name) ? 'backup' : undefined);
     if (verb === undefined) return undefined;
-    const mend = (): Promise<unknown> => finish(host, name);
+    const mend = async (): Promise<void> => {
+      if (!(await finish(host, name)))
+        throw new ProvisionerError(
+          `VM ${name} is in use by another command, or cannot be mended now`,
+        );
+    };
     const problem = `a ${verb} of it died half-way`;
     return { ...say('warning', 'unfinished', problem, 'its next verb cleans up'), mend };
   } catch (error) {

@@ -218,6 +218,22 @@ test('settings that are wrong are named, by file and key', async () => {
   oneLine(await sandbox.run('start', ['web1'], { env: relative }), /here is not an absolute path/);
 });
 
+test('status and list answer all the same when settings are wrong', async () => {
+  const file = at('config.yaml');
+  fs.writeFileSync(file, 'netwrok: user');
+  const env = { BLOCKHOST_QEMU_CONFIG: file };
+  for (const [verb, args, answer] of [
+    ['status', ['web1'], 'unknown\n'],
+    ['list', ['--format', 'json'], '[]\n'],
+    ['list', ['--format', 'names'], ''],
+    ['list', [], 'NAME\tSTATUS\tIP\tCREATED\n'],
+  ] as const) {
+    const { code, stdout, stderr } = await sandbox.run(verb, args, { env });
+    assert.deepEqual([code, stdout], [0, answer]);
+    assert.match(stderr, /config\.yaml: .*netwrok/);
+  }
+});
+
 test('a state directory that cannot be used is named', async () => {
   const env = { BLOCKHOST_QEMU_STATE_DIR: at('text') };
   for (const [verb, ...args] of [

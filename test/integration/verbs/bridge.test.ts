@@ -246,7 +246,7 @@ test('a pool that is used up is told, and nothing is left', async () => {
 test('a bridge that does not exist, or is none: one line, nothing changed', async () => {
   for (const [bridge, pattern] of [
     ['br9', /br9 does not exist; make it with: ip link add br9 type bridge/],
-    ['lo', /lo is not a bridge/],
+    ['lo', /lo is not a bridge; name a bridge; ip link show type bridge lists/],
     ['../br0', /is not a valid/],
     ['x'.repeat(16), /is not a valid/],
   ] as const) {

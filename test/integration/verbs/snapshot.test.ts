@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
+import * as path from 'node:path';
 import { after, before, test } from 'node:test';
+import { parseVmName } from '../../../src/types.ts';
 import { Sandbox } from '../../support/sandbox.ts';
 
 const sandbox = await Sandbox.make({ after });
@@ -143,6 +145,24 @@ test('names that are taken, unknown or no names are refused', async () => {
     assert.equal(code, 1);
     assert.match(stderr, expected);
   }
+});
+
+test('a VM with a restore that is half-done does not start, until it is whole or destroyed', async () => {
+  const other = await sandbox.copy('web1');
+  const journal = other.config.paths.journal(parseVmName('web1'));
+  fs.mkdirSync(path.dirname(journal), { recursive: true });
+  const entry = { verb: 'snapshot', action: 'restore', label: 'nosuch', running: false };
+  fs.writeFileSync(journal, JSON.stringify(entry));
+  for (const args of [['start'], ['export', '/tmp/never'], ['snapshot', 'create', 's9']]) {
+    const [verb = '', ...more] = args;
+    const argv = verb === 'snapshot' ? [more[0] ?? '', 'web1', more[1] ?? ''] : ['web1', ...more];
+    const { code, stderr } = await other.run(verb, argv);
+    assert.equal(code, 1);
+    assert.match(stderr, /VM web1: its snapshot restore of nosuch is half-done/);
+    assert.deepEqual(JSON.parse(fs.readFileSync(journal, 'utf8')), entry);
+  }
+  await other.ok('destroy', ['web1']);
+  assert.equal(fs.existsSync(journal), false);
 });
 
 test('an exported disk is an image that stands alone, and starts another VM', async () => {

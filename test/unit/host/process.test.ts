@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { test } from 'node:test';
+import { commandLineOf } from '../../../src/host/find-processes.ts';
 import { ageSeconds, identify, isRunning, readProcessStat } from '../../../src/host/process.ts';
 
 test('a process is known by pid, start time and boot', async () => {
@@ -50,4 +51,17 @@ test('a zombie has ended', async () => {
   assert.ok(identity !== undefined && !isRunning(identity));
   shell.kill('SIGKILL');
   await once(shell, 'exit');
+});
+
+test('a command line is read as far as anybody looks, however long its process made it', async () => {
+  const long = Array.from({ length: 5 }, () => 'x'.repeat(100_000));
+  const child = spawn('perl', ['-e', 'sleep 60', '--', ...long], { stdio: 'ignore' });
+  await once(child, 'spawn');
+  try {
+    const words = commandLineOf(String(child.pid));
+    assert.equal(words.at(1), '-e');
+    assert.equal(words.join(' ').length, 256 * 1024);
+  } finally {
+    child.kill('SIGKILL');
+  }
 });
