@@ -14,7 +14,7 @@ def adopt(database: dict, ledger: Ledger) -> None:
     """What the database knows better: engines change records, and a killed command may have, too."""
     for name, entry in ledger.vms.items():
         record = database["vms"].get(name)
-        if record is None or record.get("vmid") != entry["vmid"]:
+        if not isinstance(record, dict) or record.get("vmid") != entry["vmid"]:
             continue
         status = record.get("status")
         if status in STATUSES and (entry["state"] == "reserved" or entry.get("moving")):
@@ -33,16 +33,18 @@ def mend(database: dict, ledger: Ledger) -> None:
             # A record of an earlier VM of that name, deleted before the name was given again.
             if record is not None:
                 del vms[name]
-        elif record is None or record.get("vmid") != entry["vmid"]:
+        elif not isinstance(record, dict) or record.get("vmid") != entry["vmid"]:
             vms[name] = copy.deepcopy(entry["record"])
         elif record.get("status") != entry["state"]:
             for key in ("status", "suspended_at", "destroyed_at"):
                 record.pop(key, None)
                 if key in entry["record"]:
                     record[key] = entry["record"][key]
+    # Others' records may be anything.
+    records = {name: record for name, record in vms.items() if isinstance(record, dict)}
     for pool, kind, field in POOLS:
         owned = ledger.owned(kind)
-        for name, record in vms.items():
+        for name, record in records.items():
             if name not in ledger.vms and record.get("status") != "destroyed" and record.get(field):
                 owned.add(record[field])
         taken = database.setdefault(pool, [])
@@ -57,6 +59,6 @@ def mend(database: dict, ledger: Ledger) -> None:
     database["next_vmid"] = max(
         database.get("next_vmid", 0),
         ledger.next_vmid,
-        *(record["vmid"] + 1 for record in vms.values() if isinstance(record.get("vmid"), int)),
+        *(record["vmid"] + 1 for record in records.values() if isinstance(record.get("vmid"), int)),
         0,
     )

@@ -9,10 +9,14 @@ def days_until(moment: str) -> int:
 
 
 def later_of(current: str, wanted: str | None) -> datetime | None:
-    """A paid expiry is never shortened; None leaves it alone."""
-    if wanted is None or parse(wanted) <= parse(current):
+    """A paid expiry is never shortened; None leaves it alone. One that cannot be read has passed."""
+    if wanted is None:
         return None
-    return parse(wanted)
+    try:
+        paid = parse(current)
+    except (AttributeError, TypeError, ValueError):
+        return parse(wanted)
+    return None if parse(wanted) <= paid else parse(wanted)
 
 
 def parse(moment: str) -> datetime:

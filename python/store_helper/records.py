@@ -8,6 +8,10 @@ from moments import days_until, later_of
 from allocation import Numbers
 
 
+# Without them nobody can tell which VM a record is of.
+NEEDED = ("status", "vmid")
+
+
 class Records:
     def __init__(self, config_dir: str):
         self._db = Database(config_dir)
@@ -56,7 +60,7 @@ class Records:
         with self._locked() as database:
             ledger = self._db.ledger
             record = database["vms"].get(name)
-            if record is not None and record["status"] != "destroyed":
+            if isinstance(record, dict) and record.get("status") != "destroyed":
                 raise BadInput(f"VM {name} exists already")
             if name in ledger.vms:
                 if ledger.vms[name]["state"] == "reserved":
@@ -137,7 +141,7 @@ class Records:
         with self._locked() as database:
             if self._status(database, name) == "destroyed":
                 raise BadInput(f"VM {name} is destroyed")
-            expiry = later_of(database["vms"][name]["expires_at"], expires_at)
+            expiry = later_of(database["vms"][name].get("expires_at"), expires_at)
             self._move(database, name)
             self._db.change("mark_active", name, expiry)
             self._settle(name, "active")
@@ -145,7 +149,8 @@ class Records:
     def remove(self, name: str) -> None:
         with self._locked() as database:
             # A second mark_destroyed would free addresses that another VM may have by now.
-            if database["vms"].get(name, {}).get("status", "destroyed") == "destroyed":
+            record = database["vms"].get(name)
+            if not isinstance(record, dict) or record.get("status", "destroyed") == "destroyed":
                 return
             self._move(database, name)
             self._db.change("mark_destroyed", name)
@@ -163,14 +168,18 @@ class Records:
         record = database["vms"].get(name)
         if record is None:
             raise NotFound(f"VM {name} has no record")
+        damaged = [key for key in NEEDED if not isinstance(record, dict) or record.get(key) is None]
+        if damaged:
+            raise BadInput(f"the record of VM {name} is damaged: {damaged[0]} is missing")
         return record["status"]
 
     def _move(self, database: dict, name: str) -> None:
         """Before the record changes: killed in between, whatever the database says then counts."""
+        state = self._status(database, name)
         record = database["vms"][name]
         entry = self._db.ledger.vms.setdefault(name, {"record": record})
-        entry.update(state=record["status"], vmid=record["vmid"], moving=True)
-        entry.update(ip=record["ip_address"], ipv6=record["ipv6_address"] or "")
+        entry.update(state=state, vmid=record["vmid"], moving=True)
+        entry.update(ip=record.get("ip_address") or "", ipv6=record.get("ipv6_address") or "")
         self._db.ledger.save()
 
     def _settle(self, name: str, state: str) -> None:
@@ -215,6 +224,6 @@ class Turn:
 def agrees(record: dict | None, entry: dict) -> bool:
     if entry["state"] == "reserved":
         return record is None
-    if record is None:
+    if not isinstance(record, dict):
         return False
     return (record.get("vmid"), record.get("status")) == (entry["vmid"], entry["state"])

@@ -56,7 +56,7 @@ const ConfigFile = z.strictObject({
   qemu_binary: z._default(z.string(), 'qemu-system-x86_64'),
   /** Seconds `create` waits for the guest agent and the user account. */
   ready_timeout: z._default(z.int().check(z.gte(1), z.lte(3600)), 180),
-  default_expiry_days: z._default(z.int().check(z.gte(0)), 30),
+  default_expiry_days: z._default(z.int().check(z.gte(0), z.lte(36_500)), 30),
   /** Days `gc` leaves a suspended VM alone before it is destroyed. */
   gc_grace_days: z._default(z.int().check(z.gte(0)), 7),
   /** Whose records: BlockHost's database, or a file of our own. */

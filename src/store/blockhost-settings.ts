@@ -15,7 +15,7 @@ const DbYaml = z.object({
     gateway: z.ipv4(),
   }),
   gc_grace_days: z._default(z.int().check(z.gte(0)), 7),
-  default_expiry_days: z._default(z.int().check(z.gte(0)), 30),
+  default_expiry_days: z._default(z.int().check(z.gte(0), z.lte(36_500)), 30),
 });
 
 type FromDbYaml = Pick<

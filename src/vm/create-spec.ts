@@ -5,6 +5,7 @@ import type { Settings } from '../host/config.ts';
 import { GiB, MiB, quote, type VmName } from '../types.ts';
 import { checkExtras, type Extras } from './extras.ts';
 import type { Host } from './host.ts';
+import { within } from './within.ts';
 
 /** What a caller asks of `create`; checked by `checkCreateSpec`. */
 export interface CreateSpec {
@@ -106,13 +107,6 @@ export function readCloudInitContent(file: string): string {
   if (!stat.isFile()) throw new InputError(`${what} is not a file`);
   if (stat.size > MAX_CLOUD_INIT) throw new InputError(`${what} is larger than 1 MiB`);
   return fs.readFileSync(file, 'utf8');
-}
-
-function within(option: string, value: number, least: number, most: number, why: string): void {
-  if (Number.isInteger(value) && value >= least && value <= most) return;
-  throw new InputError(`${option} ${value} is out of range`, {
-    hint: `use a whole number from ${least} to ${most} (${why})`,
-  });
 }
 
 async function hostMemoryMb(): Promise<number> {

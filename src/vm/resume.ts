@@ -5,6 +5,7 @@ import { momentMs } from './gc-due.ts';
 import type { Host } from './host.ts';
 import { startVm } from './start.ts';
 import { withTransition } from './transition.ts';
+import { within } from './within.ts';
 
 export interface ResumeOptions {
   extendDays: number | undefined;
@@ -25,6 +26,8 @@ const DAY_MS = 86_400_000;
  * @throws InputError unless its record says suspended.
  */
 export function resumeVm(host: Host, name: VmName, options: ResumeOptions): Promise<Resumed> {
+  const { extendDays } = options;
+  if (extendDays !== undefined) within('--extend-days', extendDays, 0, 36_500, 'a hundred years');
   return withTransition(host, name, 'resume', async () => {
     const record = await host.store.get(name);
     if (record === undefined) throw new NotFoundError(`VM ${name} has no record`);

@@ -104,6 +104,15 @@ class Page(unittest.TestCase):
         self.assertEqual(self.calls.read_text(), "start web1\nstop web1\nkill web1\n")
         self.assertIn("kill of web1: done", self.client.get("/qemu").text)
 
+    def test_pages_of_other_hosts_press_no_button(self):
+        for site, code in (("same-site", 403), ("cross-site", 403), ("same-origin", 303), ("none", 303)):
+            answer = self.client.post("/api/qemu/vms/web1/stop", headers={"Sec-Fetch-Site": site})
+            self.assertEqual(answer.status_code, code, site)
+
+    def test_a_page_number_may_be_anything(self):
+        for number in ("1" * 5000, "²", "-1", ""):
+            self.assertEqual(self.client.get("/qemu", query_string={"page": number}).status_code, 200)
+
     def test_destroying_needs_its_confirmation(self):
         self.client.post("/api/qemu/vms/web1/destroy", data={"confirm": "web2"})
         self.assertFalse(self.calls.exists())

@@ -44,13 +44,23 @@ class Form(unittest.TestCase):
         self.assertEqual((settings["ip_start"], settings["ip_end"]), (2, 254))
         self.assertNotIn("storage_pool", settings)
 
+    def test_a_subnet_is_written_as_the_program_reads_it(self):
+        for given in ("192.168.7.0/255.255.255.0", "192.168.7.0/0.0.0.255", "192.168.7.0/024"):
+            settings, errors = form.check({**GOOD, "ip_network": given})
+            self.assertEqual((settings["ip_network"], errors), ("192.168.7.0/24", {}))
+
+    def test_no_vm_gets_the_broadcast_address(self):
+        small = {**GOOD, "ip_network": "192.168.7.0/25", "ip_start": "100"}
+        self.assertIn("ip_end", form.check({**small, "ip_end": "127"})[1])
+        self.assertEqual(form.check({**small, "ip_end": "126"})[1], {})
+
     def test_each_bad_field_is_told_by_name(self):
         for field, values in {
             "bridge": ["eth9", "a b", "br0;reboot", "../x", "<script>", "br0\n", "x" * 16],
-            "ip_network": ["300.1.1.0/24", "192.168.7.0", "192.168.7.0/33", "::/64", "<b>", "10.0.0.0/8"],
+            "ip_network": ["300.1.1.0/24", "192.168.7.0", "192.168.7.0/33", "::/64", "<b>", "10.0.0.0/7"],
             "ip_start": ["0", "255", "-1", "1.5", "192.168.8.4", "²", "1e2", "x" * 200],
             "ip_end": ["99", "0x10", "٣"],
-            "gateway": ["192.168.8.1", "gateway", "192.168.7.1/24", "fe80::1"],
+            "gateway": ["192.168.8.1", "192.168.7.0", "192.168.7.255", "gateway", "192.168.7.1/24", "fe80::1"],
             "storage_path": ["srv", "/srv/../etc", "/etc/vms", "/", "/tmp/x", "/srv/a b", "/srv/$(id)",
                              "/srv/vms\n", "/srv/" + "x" * 300, "//srv", "/proc/self"],
             "gc_grace_days": ["-1", "366", "7.5", "many", "1_0"],

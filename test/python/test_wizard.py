@@ -150,6 +150,15 @@ class Steps(unittest.TestCase):
                 self.assertEqual(self.steps["storage"](config), (True, None))
         self.assertEqual(sorted(os.listdir(self.folder / "state")), ["templates", "vms"])
 
+    def test_a_damaged_db_yaml_is_told_and_kept(self):
+        etc = self.folder / "etc"
+        etc.mkdir(exist_ok=True)
+        (etc / "db.yaml").write_text("fields: [")
+        done, error = self.steps["db_config"]({"provisioner": {}})
+        self.assertFalse(done)
+        self.assertIn("db.yaml is not YAML", error)
+        self.assertEqual((etc / "db.yaml").read_text(), "fields: [")
+
     def test_storage_takes_no_folder_that_others_use(self):
         with mock.patch("blockhost.provisioner_qemu.form.FORBIDDEN", ()):
             (self.folder / "photos").mkdir()

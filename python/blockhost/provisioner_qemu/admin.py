@@ -12,7 +12,8 @@ blueprint = Blueprint("qemu_admin", __name__, template_folder="templates")
 @blueprint.route("/qemu")
 def vms_page():
     number = request.args.get("page", "1")
-    shown = cards.page(int(number) if number.isascii() and number.isdigit() else 1)
+    counted = number.isascii() and number.isdigit() and len(number) <= 6
+    shown = cards.page(int(number) if counted else 1)
     return render_template("provisioner_qemu/admin.html", active_page="qemu", **shown)
 
 
@@ -23,6 +24,9 @@ def vms_api():
 
 @blueprint.route("/api/qemu/vms/<name>/<verb>", methods=["POST"])
 def act(name: str, verb: str):
+    # Pages of the same site, as guests may serve them, get the session's cookie sent along.
+    if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
+        abort(403)
     if verb not in commands.ACTIONS or not commands.is_name(name):
         abort(404)
     if verb == "destroy" and request.form.get("confirm") != name:

@@ -14,10 +14,13 @@ VMIDS = {"start": 100, "end": 999_999}
 
 
 def write(settings: dict, config_dir: Path | None = None) -> Path:
-    """Sets our keys and leaves those of others; readable for the group blockhost only."""
+    """
+    Sets our keys and leaves those of others; readable for the group blockhost only.
+    @raises RuntimeError when what is there cannot be read: others' keys would be lost.
+    """
     file = (config_dir or CONFIG_DIR) / "db.yaml"
     file.parent.mkdir(parents=True, exist_ok=True)
-    content = read(file)
+    content = _there(file)
     content.update(
         {
             "db_file": DATABASE,
@@ -48,6 +51,18 @@ def write(settings: dict, config_dir: Path | None = None) -> Path:
         os.unlink(temporary)
         raise
     return file
+
+
+def _there(file: Path) -> dict:
+    try:
+        content = yaml.safe_load(file.read_text())
+    except FileNotFoundError:
+        return {}
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise RuntimeError(f"{file} is not YAML: mend it, or move it away") from error
+    if content is not None and not isinstance(content, dict):
+        raise RuntimeError(f"{file} holds no settings: mend it, or move it away")
+    return content or {}
 
 
 def read(file: Path) -> dict:

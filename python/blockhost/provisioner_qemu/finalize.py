@@ -1,5 +1,6 @@
 """The steps of setup that are ours. Each can be done again, and takes nothing for granted that a form checked."""
 
+import subprocess
 from collections.abc import Callable
 
 from . import db_yaml, detect, storage, template_build
@@ -21,15 +22,15 @@ def _step(work: Callable[[dict, dict], Result]) -> Callable[[dict], Result]:
     """A failure is said, never raised: the installer shows the words."""
 
     def step(config: dict) -> Result:
-        settings, errors = check(config.get("provisioner") or {})
-        if errors:
-            said = "; ".join(f"{field}: {why}" for field, why in errors.items())
-            return False, f"The QEMU settings are not right: {said}"
-        # What was found out counts from now on, also when setup is tried again after a reboot.
-        config["provisioner"] = {**(config.get("provisioner") or {}), **settings}
         try:
+            settings, errors = check(config.get("provisioner") or {})
+            if errors:
+                said = "; ".join(f"{field}: {why}" for field, why in errors.items())
+                return False, f"The QEMU settings are not right: {said}"
+            # What was found out counts from now on, also when setup is tried again after a reboot.
+            config["provisioner"] = {**(config.get("provisioner") or {}), **settings}
             return work(config, settings)
-        except (OSError, RuntimeError) as error:
+        except (OSError, RuntimeError, subprocess.SubprocessError) as error:
             return False, str(error)
 
     step.__name__ = work.__name__

@@ -76,24 +76,31 @@ def _check_bridge(settings: dict, errors: dict) -> None:
 def _check_pool(settings: dict, errors: dict) -> None:
     try:
         network = ipaddress.IPv4Network(settings["ip_network"], strict=False)
-        if not 16 <= network.prefixlen <= 29:
+        if not 8 <= network.prefixlen <= 29:
             raise ValueError
     except ValueError:
         errors["ip_network"] = "Use an IPv4 subnet such as 192.168.1.0/24."
         return
+    # As the program reads it: a mask in another notation is one to Python only.
+    settings["ip_network"] = f"{settings['ip_network'].split('/')[0]}/{network.prefixlen}"
+    ends = (network.network_address, network.broadcast_address)
     for field in ("ip_start", "ip_end"):
         octet = _last_octet(settings[field], settings["ip_network"])
         if octet is None:
             errors[field] = "Use a number from 1 to 254, or an address of the subnet."
             continue
         settings[field] = octet
-        if ipaddress.IPv4Address(_address(settings["ip_network"], octet)) not in network:
+        address = ipaddress.IPv4Address(_address(settings["ip_network"], octet))
+        if address not in network:
             errors[field] = "This address is not in the subnet."
+        elif address in ends:
+            errors[field] = "This address is the subnet's own, or its broadcast address."
     if not errors.keys() & {"ip_start", "ip_end"} and settings["ip_start"] > settings["ip_end"]:
         errors["ip_end"] = "The last address comes before the first."
     try:
-        if ipaddress.IPv4Address(settings["gateway"]) not in network:
-            errors["gateway"] = "The gateway is not in the subnet."
+        gateway = ipaddress.IPv4Address(settings["gateway"])
+        if gateway not in network or gateway in ends:
+            errors["gateway"] = "The gateway is not an address of the subnet."
     except ValueError:
         errors["gateway"] = "Use an IPv4 address."
 

@@ -68,6 +68,7 @@ const ROWS: Row[] = [
   [create('--disk', '99999'), /--disk 99999 is out of range/],
   [create('--disk', '1e3'), /'1e3' is invalid/],
   [create('--expiry-days', '99999'), /--expiry-days 99999 is out of range/],
+  [['resume', 'web1', '--extend-days', '99999'], /--extend-days 99999 is out of range/],
   [create('--expiry-days', '-1'), /is invalid/],
   [create('--username', 'Root'), /"Root" is not a valid user name/],
   [create('--username', 'a;reboot'), /is not a valid user name/],

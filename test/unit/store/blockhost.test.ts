@@ -186,9 +186,18 @@ test('records that other programs left incomplete are read, and a damaged one hi
   const database = readDatabase(files);
   database.vms.old = { vm_name: 'old', vmid: 7, ip_address: null, status: 'active' };
   database.vms.odd = { vm_name: 5 };
+  Object.assign(database.vms, { none: null, text: 'x' });
   writeDatabase(files, database);
   assert.deepEqual((await store.list()).map(({ vm_name }) => vm_name).sort(), ['a', 'old']);
   assert.equal((await store.get(parseVmName('old')))?.ip_address, '');
+  // Those who change something get past them as well.
+  await create(store, 'b');
+  await store.suspend(parseVmName('b'));
+  await store.activate(parseVmName('b'));
+  await assert.rejects(
+    store.suspend(parseVmName('odd')),
+    /record of VM odd is damaged: status is missing/,
+  );
 });
 
 test('a helper that cannot work says why, and one that died is started again', async (t) => {
