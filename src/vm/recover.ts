@@ -37,8 +37,11 @@ async function finishVerb(host: Host, name: VmName, ending: boolean): Promise<vo
     // It may be somebody's guest at work; who ends the VM need not know, and the next verb looks again.
     if (state === 'unknown' && ending) return;
     if (state === 'unknown') throw untold(name);
-    // Interrupted when all was done, but for saying so.
-    if (qemuStatus !== undefined && !isBeginning(qemuStatus)) return journal.end();
+    if (qemuStatus !== undefined && !isBeginning(qemuStatus)) {
+      // Its guest runs: at most the last touch is missing.
+      if (state === 'running' && !ending) await host.root.start({ name });
+      return journal.end();
+    }
   }
   host.report(`an earlier ${entry.verb} of ${name} was interrupted: cleaning up`);
   if (isMended(entry)) {

@@ -13,7 +13,7 @@ import { repair } from './protection.ts';
 import { endRun } from './remove.ts';
 import type { Started, StartVm } from './root-side.ts';
 import { prepareStart, releaseStart } from './start-context.ts';
-import { START_STEPS } from './start-steps.ts';
+import { openToGroup, START_STEPS } from './start-steps.ts';
 import { runSteps } from './steps.ts';
 
 /** Starts QEMU and continues the guest. When it fails the VM is off, as it was. */
@@ -23,6 +23,8 @@ export async function startRun(context: RootContext, { name }: StartVm): Promise
   if (runningIncarnation(files) !== undefined) {
     const going = await goOn(context, name);
     if (going !== undefined) {
+      // What a start that was killed at its very end has not come to, or somebody else has taken away.
+      openToGroup(files);
       await repair(found);
       return going;
     }

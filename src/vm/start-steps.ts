@@ -2,6 +2,7 @@ import * as fs from 'node:fs';
 import { ProvisionerError } from '../errors.ts';
 import { ensureDirectory } from '../host/files.ts';
 import { removeWithoutLinks } from '../host/open-beneath.ts';
+import type { VmFiles } from '../host/paths.ts';
 import { removeTree } from '../host/remove-tree.ts';
 import { removeShape } from '../net/shape/shape.ts';
 import { createTap, removeTap, TAP_FD, tapExecPrefix, vhostAvailable } from '../net/tap.ts';
@@ -111,10 +112,15 @@ export const START_STEPS: readonly Step<StartContext>[] = [
       removeWithoutLinks(context.paths.published(name));
       await assertProtected(config);
       await qmp.execute('cont');
-      fs.chmodSync(files.run, 0o2750);
+      openToGroup(files);
     },
   },
 ];
+
+/** Whoever looks at VMs reaches the sockets, once the guest runs. */
+export function openToGroup({ run }: VmFiles): void {
+  fs.chmodSync(run, 0o2750);
+}
 
 const KILL_MS = 10_000;
 

@@ -62,7 +62,9 @@ class Form(unittest.TestCase):
             "ip_end": ["99", "0x10", "٣"],
             "gateway": ["192.168.8.1", "192.168.7.0", "192.168.7.255", "gateway", "192.168.7.1/24", "fe80::1"],
             "storage_path": ["srv", "/srv/../etc", "/etc/vms", "/", "/tmp/x", "/srv/a b", "/srv/$(id)",
-                             "/srv/vms\n", "/srv/" + "x" * 300, "//srv", "/proc/self"],
+                             "/srv/vms\n", "/srv/" + "x" * 300, "//srv", "/proc/self", "/root/x", "/lib64/x", "/var/lib/blockhost",
+                             "/var/lib/blockhost/disks", "/opt/blockhost/x", "/var/run/x", "/var/tmp/x",
+                             "/var/lib/blockhost-qemu/vms"],
             "gc_grace_days": ["-1", "366", "7.5", "many", "1_0"],
             "default_expiry_days": ["0", "99999", """ ' or 1"""],
         }.items():

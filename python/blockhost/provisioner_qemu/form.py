@@ -1,6 +1,7 @@
 """The settings of the wizard's page: one place that says what is right, for the form and for all that bypasses it."""
 
 import ipaddress
+import os
 import re
 from collections.abc import Mapping
 
@@ -9,7 +10,12 @@ from . import detect
 DEFAULT_STORAGE = "/var/lib/blockhost-qemu"
 
 # Where no disk of a VM belongs, or what does not outlive a reboot.
-FORBIDDEN = ("/bin", "/boot", "/dev", "/etc", "/lib", "/proc", "/run", "/sbin", "/sys", "/tmp", "/usr")
+FORBIDDEN = (
+    *("/bin", "/boot", "/dev", "/etc", "/proc", "/root", "/run", "/sbin", "/sys", "/tmp", "/usr"),
+    *("/lib", "/lib32", "/lib64", "/libx32", "/var/cache", "/var/lib/dpkg", "/var/log", "/var/run", "/var/tmp"),
+    # The installer gives all of it to its own user; what is below the mount point would be covered by it.
+    *("/opt/blockhost", "/var/lib/blockhost", f"{DEFAULT_STORAGE}/"),
+)
 LEAST_FREE_GB = 2
 
 FIELDS = (
@@ -125,12 +131,16 @@ def _check_storage(settings: dict, errors: dict) -> None:
     settings["storage_path"] = path
     if not re.fullmatch(r"(/[A-Za-z0-9_][A-Za-z0-9._-]*)+", path, re.ASCII) or len(path) > 200:
         errors["storage_path"] = "Use an absolute path of letters, digits, dots, underscores and dashes."
-    elif any(path == bad or path.startswith(f"{bad}/") for bad in FORBIDDEN):
+    elif any(_is_below(named, bad) for named in (path, os.path.realpath(path)) for bad in FORBIDDEN):
         errors["storage_path"] = "Disks of VMs cannot be kept there."
     else:
         free = detect.free_gb(path)
         if free is not None and free < LEAST_FREE_GB:
             errors["storage_path"] = f"Only {free} GB are free there; a template needs {LEAST_FREE_GB}."
+
+
+def _is_below(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(f"{folder.rstrip('/')}/")
 
 
 def _check_number(settings: dict, errors: dict, field: str, least: int, most: int) -> None:

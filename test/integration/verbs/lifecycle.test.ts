@@ -318,7 +318,11 @@ test('a start whose end nobody noted: a QEMU that hangs is left alone, the next 
   assert.equal(code, 1);
   assert.match(stderr, /an earlier start of web1 was interrupted, and its QEMU does not say/);
   assert.ok(isRunning(qemu) && fs.existsSync(journal));
+  // Killed between the guest's first instruction and its last touch.
+  const { run } = sandbox.files('web1');
+  fs.chmodSync(run, 0o2700);
   await sandbox.ok('throttle', ['web1', '--iops-read', '100']);
+  assert.equal(fs.statSync(run).mode & 0o7777, 0o2750);
   assert.ok(isRunning(qemu) && !fs.existsSync(journal));
   await sandbox.ok('throttle', ['web1', '--reset']);
 });
