@@ -2,6 +2,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { InputError, ProvisionerError } from '../errors.ts';
 import { run } from '../host/exec.ts';
+import { openRegular } from '../host/regular-file.ts';
 import { GiB, type Report } from '../types.ts';
 import { parseChecksum, verifyChecksum } from './checksum.ts';
 import type { CustomizeFacts } from './customize-log.ts';
@@ -52,6 +53,7 @@ async function localCopy(options: CloudImageOptions): Promise<string> {
   }
   if (/^[a-z]+:\/\//i.test(source))
     throw new InputError(`${source}: only http and https addresses can be downloaded`);
+  fs.closeSync(openRegular(source, `the cloud image ${source}`));
   try {
     // Reflink where the file system can; otherwise an ordinary copy.
     await fs.promises.copyFile(source, file, fs.constants.COPYFILE_FICLONE);

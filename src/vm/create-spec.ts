@@ -1,7 +1,7 @@
-import * as fs from 'node:fs';
 import * as os from 'node:os';
 import { InputError } from '../errors.ts';
 import type { Settings } from '../host/config.ts';
+import { readSmallFile } from '../host/regular-file.ts';
 import { GiB, MiB, quote, type VmName } from '../types.ts';
 import { checkExtras, type Extras } from './extras.ts';
 import type { Host } from './host.ts';
@@ -97,16 +97,7 @@ const MAX_CLOUD_INIT = MiB;
 
 /** @throws InputError when it cannot be read or is too large to be meant. */
 export function readCloudInitContent(file: string): string {
-  const what = `the cloud-init content ${quote(file)}`;
-  let stat: fs.Stats;
-  try {
-    stat = fs.statSync(file);
-  } catch (cause) {
-    throw new InputError(`${what} cannot be read`, { hint: 'check the path', cause });
-  }
-  if (!stat.isFile()) throw new InputError(`${what} is not a file`);
-  if (stat.size > MAX_CLOUD_INIT) throw new InputError(`${what} is larger than 1 MiB`);
-  return fs.readFileSync(file, 'utf8');
+  return readSmallFile(file, `the cloud-init content ${quote(file)}`, MAX_CLOUD_INIT);
 }
 
 async function hostMemoryMb(): Promise<number> {

@@ -1,6 +1,9 @@
+import * as fs from 'node:fs';
 import { Option } from 'commander';
+import { InputError } from '../../errors.ts';
 import { buildTemplate } from '../../image/build-template.ts';
 import { SUITES, type Suite } from '../../image/debian-mirrors.ts';
+import { quote } from '../../types.ts';
 import { chooseAccel } from '../../vm/accel.ts';
 import type { ActingVerb } from '../invocation.ts';
 import { stringOption } from '../options.ts';
@@ -23,7 +26,7 @@ export const verb: ActingVerb = {
         'start from a cloud image instead of bootstrapping; needs --checksum',
       )
       .option('--checksum <sha512:HEX>', 'checksum of the cloud image; sha256 works too')
-      .option('--packages <folder>', 'install every .deb of this folder', PACKAGES)
+      .option('--packages <folder>', `install every .deb of this folder (default: ${PACKAGES})`)
       .option('--require-packages', 'fail when that folder holds no .deb (so on a BlockHost host)')
       .option('--no-tune', 'leave the boot as slow as Debian ships it (for comparison)')
       .addHelpText(
@@ -48,7 +51,7 @@ Examples:
         suite: stringOption(options, 'suite') as Suite | undefined,
         cloudImage: stringOption(options, 'cloudImage'),
         checksum: stringOption(options, 'checksum'),
-        packagesDir: stringOption(options, 'packages') ?? PACKAGES,
+        packagesDir: folderOf(stringOption(options, 'packages')) ?? PACKAGES,
         // Without BlockHost's packages nobody could log in to a VM of BlockHost's.
         requirePackages: options.requirePackages === true || host.blockhost !== undefined,
         tune: options.tune !== false,
@@ -59,3 +62,12 @@ Examples:
     return 0;
   },
 };
+
+/** One that was named is meant. */
+function folderOf(named: string | undefined): string | undefined {
+  if (named === undefined || fs.statSync(named, { throwIfNoEntry: false })?.isDirectory() === true)
+    return named;
+  throw new InputError(`the folder of packages ${quote(named)} does not exist, or is no folder`, {
+    hint: 'check the path',
+  });
+}

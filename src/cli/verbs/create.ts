@@ -1,7 +1,7 @@
-import * as fs from 'node:fs';
 import { Option } from 'commander';
 import { InputError } from '../../errors.ts';
-import { parseVmName, quote } from '../../types.ts';
+import { readSmallFile } from '../../host/regular-file.ts';
+import { MiB, parseVmName, quote } from '../../types.ts';
 import { createVm, previewCreate } from '../../vm/create.ts';
 import { createMock } from '../../vm/create-mock.ts';
 import { type CreateSpec, DEFAULT_DISK_GB, readCloudInitContent } from '../../vm/create-spec.ts';
@@ -105,21 +105,11 @@ function specOf(
   };
 }
 
-export function readKeys(file: unknown): string[] {
-  const keys = readText(String(file))
+export function readKeys(named: unknown): string[] {
+  const file = String(named);
+  const keys = readSmallFile(file, `the SSH key file ${quote(file)}`, MiB)
     .split('\n')
     .filter((line) => line.trim() !== '' && !line.startsWith('#'));
   if (keys.length === 0) throw new InputError(`the SSH key file ${quote(file)} holds no key`);
   return keys;
-}
-
-function readText(file: string): string {
-  try {
-    return fs.readFileSync(file, 'utf8');
-  } catch (cause) {
-    throw new InputError(`the SSH key file ${quote(file)} cannot be read`, {
-      hint: 'check the path',
-      cause,
-    });
-  }
 }

@@ -30,6 +30,9 @@ export class BackupReader {
     } catch (cause) {
       throw new InputError(`${quote(file)} cannot be read: ${messageOf(cause)}`, { cause });
     }
+    if (!fs.fstatSync(this.#fd).isDirectory()) return;
+    fs.closeSync(this.#fd);
+    throw new InputError(`${quote(file)} is a folder, not a backup`);
   }
 
   header(): BackupHeader {

@@ -1,4 +1,4 @@
-import { messageOf } from '../../errors.ts';
+import { messageOf, ProvisionerError } from '../../errors.ts';
 import { writeFileAtomic } from '../../host/files.ts';
 import type { Records } from '../view.ts';
 import { prometheusText } from './text.ts';
@@ -40,7 +40,7 @@ export class Textfile {
       writeTextfile(this.#file, this.#records);
       this.#failing = false;
     } catch (error) {
-      if (!this.#failing) this.#report(`${this.#file} cannot be written: ${messageOf(error)}`);
+      if (!this.#failing) this.#report(messageOf(error));
       this.#failing = true;
     }
   }
@@ -48,5 +48,9 @@ export class Textfile {
 
 /** One whole file, replaced by a rename, as the collector demands; readable by its user. */
 export function writeTextfile(file: string, records: ReadonlyMap<string, Records>): void {
-  writeFileAtomic(file, prometheusText(records), { mode: 0o644, sync: false });
+  try {
+    writeFileAtomic(file, prometheusText(records), { mode: 0o644, sync: false });
+  } catch (cause) {
+    throw new ProvisionerError(`${file} cannot be written: ${messageOf(cause)}`, { cause });
+  }
 }

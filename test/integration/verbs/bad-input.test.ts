@@ -102,7 +102,10 @@ const ROWS: Row[] = [
     /there is no template "\.\.\/\.\.\/etc"/,
   ],
   [create('--ssh-key', '/no/such.pub'), /the SSH key file "\/no\/such\.pub" cannot be read/],
-  [() => create('--ssh-key', folder)(), /the SSH key file \S+ cannot be read/],
+  [() => create('--ssh-key', folder)(), /the SSH key file \S+ is not a file/],
+  [create('--ssh-key', '/dev/zero'), /the SSH key file \S+ is not a file/],
+  [() => ['restore', folder, 'web9'], /is a folder, not a backup/],
+  [['metrics', '--all', '--textfile', '/no/such/x.prom'], /\/no\/such\/x\.prom cannot be written/],
   [() => create('--ssh-key', at('empty'))(), /the SSH key file \S+ holds no key/],
   [() => create('--ssh-key', at('garbage.pub'))(), /is not an SSH public key/],
   [create('--cloud-init-content', '/no/such'), /cloud-init content "\/no\/such" cannot be read/],
@@ -217,6 +220,21 @@ test('settings that are wrong are named, by file and key', async () => {
   }
   const relative = { BLOCKHOST_QEMU_STATE_DIR: 'here' };
   oneLine(await sandbox.run('start', ['web1'], { env: relative }), /here is not an absolute path/);
+});
+
+test('a template is built of packages, and from an image, that are there', async () => {
+  const pipe = at('pipe');
+  execFileSync('mkfifo', [pipe]);
+  for (const [args, pattern] of [
+    [['--packages', '/no/such'], /folder of packages "\/no\/such" does not exist, or is no folder/],
+    [['--packages', at('large')], /folder of packages \S+ does not exist, or is no folder/],
+    [['--cloud-image', pipe, '--checksum', `sha512:${'0'.repeat(128)}`], /pipe is not a file/],
+  ] as const) {
+    const argv = [programFile('blockhost-build-template'), ...args];
+    const { code, stdout, stderr } = await new Running(argv, { env: sandbox.env }).done;
+    assert.deepEqual([code, stdout], [1, ''], stderr);
+    assert.match(stderr.trimEnd().split('\n').at(-1) ?? '', pattern);
+  }
 });
 
 test('status and list answer all the same when settings are wrong', async () => {
