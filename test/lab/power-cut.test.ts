@@ -22,6 +22,9 @@ const CREATE =
   'blockhost-vm-create NAME --image /srv/blank.qcow2 --memory 96 --disk 1 --apply --no-wait';
 const DISK = '/var/lib/blockhost-qemu/vms/kept/disk.qcow2';
 
+/** What qemu-img check says of clusters that nobody uses: a power cut leaves some, which waste room and harm no data. */
+const LEAKED = 3;
+
 const host = await LabHost.boot({ after });
 const random = new Random();
 
@@ -75,7 +78,7 @@ test(`${CUTS} power cuts while verbs are under way: nothing lost, nothing left`,
       node /lab/share/audit.mjs /var/lib/blockhost-qemu /run/blockhost-qemu
       blockhost-vm-kill kept >&2
       qemu-io -f qcow2 -c 'read -P 0x5a 512M 64k' ${DISK} | grep 'verification failed' || :
-      qemu-img check -q ${DISK} || echo 'its disk is damaged'
+      qemu-img check -q ${DISK} || [ $? = ${LEAKED} ] || echo 'its disk is damaged'
       blockhost-vm-start kept >&2`,
       LONG,
     );
