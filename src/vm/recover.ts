@@ -1,4 +1,6 @@
+import * as fs from 'node:fs';
 import { ProvisionerError } from '../errors.ts';
+import type { VmFiles } from '../host/paths.ts';
 import type { VmName } from '../types.ts';
 import { settleAbandoned } from './backup/settle-abandoned.ts';
 import { finishDestroy } from './destroy.ts';
@@ -35,8 +37,10 @@ async function finishVerb(host: Host, name: VmName, ending: boolean): Promise<vo
   if (entry.verb === 'start') {
     const { state, qemuStatus } = await observe(host, name, PATIENCE_MS);
     // It may be somebody's guest at work; who ends the VM need not know, and the next verb looks again.
-    if (state === 'unknown' && ending) return;
-    if (state === 'unknown') throw untold(name);
+    if (state === 'unknown' && hasRun(host.paths.vm(name))) {
+      if (ending) return;
+      throw untold(name);
+    }
     if (qemuStatus !== undefined && !isBeginning(qemuStatus)) {
       // Its guest runs: at most the last touch is missing.
       if (state === 'running' && !ending) await host.root.start({ name });
@@ -54,6 +58,11 @@ async function finishVerb(host: Host, name: VmName, ending: boolean): Promise<vo
   if (entry.verb === 'start') await endVm(host, name, 'start', GRACE_MS);
   else if (entry.verb === 'destroy' || !lives) await finishDestroy(host, name);
   journal.end();
+}
+
+/** A start opens the sockets to the group when the guest runs; a QEMU that never got so far may be silent for good. */
+function hasRun({ run }: VmFiles): boolean {
+  return ((fs.statSync(run, { throwIfNoEntry: false })?.mode ?? 0) & 0o050) !== 0;
 }
 
 function untold(name: VmName): ProvisionerError {
