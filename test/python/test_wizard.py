@@ -1,6 +1,7 @@
 """The wizard's page and steps, in a host application."""
 
 import os
+import re
 import tempfile
 import unittest
 from pathlib import Path
@@ -12,6 +13,8 @@ from installer_app import create_app
 from test_form import GOOD
 
 from blockhost.provisioner_qemu import db_yaml, detect, storage, template_build, wizard
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class Page(unittest.TestCase):
@@ -167,6 +170,21 @@ class Steps(unittest.TestCase):
         self.assertFalse(done)
         self.assertIn("photos holds other files (one.jpg)", error)
         self.assertEqual(os.listdir(self.folder / "photos"), ["one.jpg"])
+
+    def test_names_that_anybody_may_have_given_are_not_ours(self):
+        (self.folder / "metrics").mkdir()
+        (self.folder / "metrics" / "metrics").mkdir()
+        with mock.patch("blockhost.provisioner_qemu.form.FORBIDDEN", ()):
+            done, error = self.steps["storage"]({"provisioner": {"storage_path": str(self.folder / "metrics")}})
+        self.assertFalse(done)
+        self.assertIn("holds other files (metrics)", error)
+
+    def test_purging_removes_what_is_ours_and_nothing_else(self):
+        script = (ROOT / "debian" / "blockhost-provisioner-qemu.postrm").read_text()
+        first = re.findall(r"rm -rf ((?:/var/lib/blockhost-qemu/\w+ ?)+)", script)
+        looped = re.findall(r"for entry in (.+); do", script)
+        named = {word.split("/")[-1] for word in " ".join(first + looped).split()}
+        self.assertEqual(named, storage.OURS)
 
     def test_the_template_is_built_with_progress(self):
         self.command("echo 'one' >&2; echo 'two' >&2; echo id")

@@ -20,7 +20,7 @@ def write(settings: dict, config_dir: Path | None = None) -> Path:
     """
     file = (config_dir or CONFIG_DIR) / "db.yaml"
     file.parent.mkdir(parents=True, exist_ok=True)
-    content = _there(file)
+    content = _read(file)
     content.update(
         {
             "db_file": DATABASE,
@@ -53,7 +53,7 @@ def write(settings: dict, config_dir: Path | None = None) -> Path:
     return file
 
 
-def _there(file: Path) -> dict:
+def _read(file: Path) -> dict:
     try:
         content = yaml.safe_load(file.read_text())
     except FileNotFoundError:
@@ -63,14 +63,6 @@ def _there(file: Path) -> dict:
     if content is not None and not isinstance(content, dict):
         raise RuntimeError(f"{file} holds no settings: mend it, or move it away")
     return content or {}
-
-
-def read(file: Path) -> dict:
-    try:
-        content = yaml.safe_load(file.read_text())
-    except (OSError, yaml.YAMLError):
-        return {}
-    return content if isinstance(content, dict) else {}
 
 
 def _group(name: str) -> int | None:

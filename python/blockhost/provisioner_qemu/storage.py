@@ -8,7 +8,7 @@ from .form import DEFAULT_STORAGE
 
 UNIT = Path("/etc/systemd/system/var-lib-blockhost\\x2dqemu.mount")
 
-# What the program has in its folder, and what a file system has in its first one.
+# What the program has in its folder; purging the package removes what stands here too.
 OURS = {
     "templates",
     "vms",
@@ -21,7 +21,6 @@ OURS = {
     "metrics",
     "vms.json",
     "vms.json.lock",
-    "lost+found",
 }
 
 TEXT = """[Unit]
@@ -63,8 +62,10 @@ def prepare(path: str) -> None:
 
 def _assert_unused(path: str) -> None:
     """Where other programs, or people, have their files, neither their owner nor their mode may change."""
-    if not os.path.exists(path):
-        return
-    others = sorted(set(os.listdir(path)) - OURS)
+    entries = set(os.listdir(path)) - {"lost+found"} if os.path.exists(path) else set()
+    others = sorted(entries - OURS)
+    if not others and entries and not entries >= {"templates", "vms"}:
+        # Names that anybody may have given.
+        others = sorted(entries)
     if others:
         raise RuntimeError(f"{path} holds other files ({others[0]}): name a new or an empty folder")
