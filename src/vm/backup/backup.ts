@@ -38,7 +38,7 @@ export async function backupVm(
   }
   if (await afterwards(host, name, () => backup.end({ how: 'advance' }))) return written;
   throw new ProvisionerError(
-    `VM ${name}: the backup is written, but the VM was busy with other verbs: no increment will follow it`,
+    `VM ${name}: the backup is written, but no increment will follow it: other verbs kept the VM, or this one was interrupted`,
     { hint: 'make another backup; the next increment follows the one before this' },
   );
 }
