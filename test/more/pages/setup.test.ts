@@ -17,8 +17,8 @@ import { Sandbox } from '../../support/sandbox.ts';
 
 // Setup from the page to a VM that runs, with a template that is really built: minutes without KVM.
 
-// The form refuses to keep disks in /tmp.
-process.env.TMPDIR = '/var/tmp';
+// The form refuses to keep disks in /tmp and /var/tmp.
+process.env.TMPDIR = '/srv';
 const WALLET = `0x${'aB'.repeat(20)}`;
 const namespace = await Namespace.make({ after }, '192.0.2.1/24');
 const files = blockhostFiles({ after });
