@@ -126,9 +126,9 @@ root=$1
 mkdir "$root/payload"
 cp -R "$BLOCKHOST_PAYLOAD/." "$root/payload"
 : > "$root/payload/chroot"
-# The host's resolvers for the time being; the guest's own setting is put back.
+# The host's resolvers for the time being, if it has any; the guest's own setting is put back.
 [ ! -L "$root/etc/resolv.conf" ] || mv "$root/etc/resolv.conf" "$root/payload/resolv.conf"
-cat /etc/resolv.conf > "$root/etc/resolv.conf"
+if [ -e /etc/resolv.conf ]; then cat /etc/resolv.conf; fi > "$root/etc/resolv.conf"
 chroot "$root" sh /payload/customize.sh /payload
 rm "$root/etc/resolv.conf"
 [ ! -L "$root/payload/resolv.conf" ] || mv "$root/payload/resolv.conf" "$root/etc/resolv.conf"
