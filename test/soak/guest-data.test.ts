@@ -7,12 +7,14 @@ import { Sandbox } from '../support/sandbox.ts';
 const ROUNDS = Number(process.env.SOAK_ROUNDS ?? 25);
 const VMS = ['g1', 'g2'];
 
+/** The agent answers before the guest has mounted its disk; a guest that powers off has it no more. */
+const MOUNTED = "grep -q ' /data ' /proc/mounts || exit 1";
 /** Files named by the checksum of what they hold, said to be there when the disk has them. */
-const WRITE = `grep -q ' /data ' /proc/mounts || exit 1
+const WRITE = `${MOUNTED}
 mkdir -p /data/sums; cd /data/sums; for i in 1 2 3; do
   head -c 20000 /dev/urandom >new; sum=$(sha256sum <new | cut -c1-64); sync; mv new $sum; sync; echo $sum; done`;
-const READ =
-  'cd /data/sums && rm -f new && sha256sum * | while read -r sum name; do [ $sum = $name ] && echo $sum; done; :';
+const READ = `${MOUNTED}
+cd /data/sums && rm -f new && sha256sum * | while read -r sum name; do [ $sum = $name ] && echo $sum; done; :`;
 
 const sandbox = await Sandbox.make({ after }, { accel: 'tcg' });
 
