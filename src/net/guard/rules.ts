@@ -46,6 +46,8 @@ const OWN_TARGET = 'iifname . @th,64,128 @vm_ipv6_raw';
 const RS = 'icmpv6 type nd-router-solicit';
 const NS = 'icmpv6 type nd-neighbor-solicit';
 const NA = 'icmpv6 type nd-neighbor-advert';
+/** Without one there is nothing to compare, and the rule does not hold. 255 is reserved. */
+const HAS_PROTOCOL = 'meta l4proto != 255';
 const OWN_CHADDR = 'iifname . @th,288,48 @vm_mac_raw';
 
 /** Chains in the order in which they can be made: a rule names only chains above it. */
@@ -81,13 +83,18 @@ export const GUARD_CHAINS: readonly { name: string; hook?: string; rules: readon
   {
     name: 'from_vm_ipv4',
     rules: [
+      // Clients take an answer from any port.
       'udp sport 67 counter name drop_dhcp drop',
+      'udp dport 68 counter name drop_dhcp drop',
       'udp dport 67 goto from_vm_dhcp',
-      // Queries and PIM would make this port the one to which the bridge sends all multicast.
+      'icmp type { redirect, router-advertisement } counter name drop_ipv4 drop',
+      // Queries and PIM would make this port the one to which the bridge sends all multicast; by VRRP a VM would
+      // take the gateway's place.
       'igmp type != { membership-report-v1, membership-report-v2, membership-report-v3, leave-group } counter name drop_multicast_control drop',
-      'ip protocol 103 counter name drop_multicast_control drop',
-      'iifname . ip saddr @vm_ipv4 accept',
-      'iifname . @nh,96,32 @dhcp_leased accept',
+      'ip protocol { 103, 112 } counter name drop_multicast_control drop',
+      // A header that is none shows the kernel no protocol, and nothing above has looked behind it.
+      `${HAS_PROTOCOL} iifname . ip saddr @vm_ipv4 accept`,
+      `${HAS_PROTOCOL} iifname . @nh,96,32 @dhcp_leased accept`,
       'counter name drop_ipv4 drop',
     ],
   },
@@ -114,15 +121,16 @@ export const GUARD_CHAINS: readonly { name: string; hook?: string; rules: readon
     name: 'from_vm_ipv6',
     rules: [
       'udp sport 547 counter name drop_dhcp drop',
+      'udp dport 546 counter name drop_dhcp drop',
       'icmpv6 type { nd-router-solicit, nd-neighbor-solicit, nd-neighbor-advert } goto from_vm_nd',
       'icmpv6 type { nd-router-advert, nd-redirect, router-renumbering } counter name drop_nd drop',
       // Multicast listener query, and the three of multicast router discovery.
       'icmpv6 type { mld-listener-query, 151, 152, 153 } counter name drop_multicast_control drop',
-      'meta l4proto 103 counter name drop_multicast_control drop',
+      'meta l4proto { 103, 112 } counter name drop_multicast_control drop',
       // A first fragment must show its protocol (RFC 7112), or it could hide any of the above. What the kernel
       // finds behind a header that fills the fragment may be no more than the frame's padding.
       'frag nexthdr { 0, 43, 44, 51, 60, 135, 139, 140 } counter name drop_ipv6 drop',
-      `meta l4proto != 255 ${OWN_SOURCE} accept`,
+      `${HAS_PROTOCOL} ${OWN_SOURCE} accept`,
       // A guest joins the group of its address before it may use the address.
       'ip6 saddr :: icmpv6 type { mld-listener-report, mld-listener-done, mld2-listener-report } accept',
       'counter name drop_ipv6 drop',

@@ -49,6 +49,14 @@ const nd = (source: string, to: { mac: string; group: string }, message: Buffer)
   v6(ipv6({ from: source, to: to.group, next: 58, payload: message }), to.mac);
 const neighbourNode = solicitedNode(NEIGHBOUR.ipv6);
 const neighbourAdvert = icmpv6(136, ndTarget(NEIGHBOUR.ipv6, 0x20), ndMac(2, VM.mac));
+const offerFrom = (port: number, to = BROADCAST): Buffer =>
+  v4(
+    ipv4({
+      ...{ from: VM.ipv4, to: '255.255.255.255', protocol: 17 },
+      payload: udp(port, 68, dhcp({ op: 2, type: 2, chaddr: LAN.mac, yiaddr: '192.0.2.66' })),
+    }),
+    to,
+  );
 /** A destination options header of eight bytes. */
 const OPTIONS = { number: 60, rest: Buffer.from([0, 1, 4, 0, 0, 0, 0]) };
 
@@ -251,16 +259,11 @@ const ROUTERS_AND_SERVERS: Attack[] = [
       all.mac,
     ),
   },
-  {
-    name: 'DHCP offer',
-    frame: v4(
-      ipv4({
-        ...{ from: VM.ipv4, to: '255.255.255.255', protocol: 17 },
-        payload: udp(67, 68, dhcp({ op: 2, type: 2, chaddr: LAN.mac, yiaddr: '192.0.2.66' })),
-      }),
-      BROADCAST,
-    ),
-  },
+  { name: 'DHCP offer', frame: offerFrom(67) },
+  { name: 'DHCP offer from another port', frame: offerFrom(6767) },
+  { name: "DHCP offer from a client's port, to one", frame: offerFrom(68, LAN.mac) },
+  { name: 'DHCP offer under a wrong version of IP', frame: mangled(offerFrom(67), 14, 0x65) },
+  { name: 'DHCP offer longer than its frame', frame: mangled(offerFrom(67), 16, 0x7f) },
   {
     name: 'DHCP offer, first fragment',
     frame: v4(
@@ -283,6 +286,28 @@ const ROUTERS_AND_SERVERS: Attack[] = [
   {
     name: 'DHCPv6 advertise',
     frame: v6(ipv6({ from: VM.linkLocal, to: LAN.linkLocal, next: 17, payload: udp(547, 546) })),
+  },
+  {
+    name: 'DHCPv6 advertise from another port',
+    frame: v6(ipv6({ from: VM.linkLocal, to: LAN.linkLocal, next: 17, payload: udp(1547, 546) })),
+  },
+  ...[
+    { name: 'ICMP router advertisement', message: [9, 0, 0, 0, 1, 2, 7, 8, 192, 0, 2, 10] },
+    { name: 'ICMP redirect', message: [5, 1, 0, 0, 192, 0, 2, 10] },
+  ].map(({ name, message }) => ({ name, frame: v4(ownV4(1, Buffer.from(message))) })),
+  {
+    name: 'VRRP',
+    frame: v4(
+      ipv4({ from: VM.ipv4, to: '224.0.0.18', protocol: 112, payload: Buffer.alloc(20) }),
+      '01:00:5e:00:00:12',
+    ),
+  },
+  {
+    name: 'VRRP over IPv6',
+    frame: v6(
+      ipv6({ from: VM.linkLocal, to: 'ff02::12', next: 112, payload: Buffer.alloc(20) }),
+      '33:33:00:00:00:12',
+    ),
   },
   {
     name: 'IGMP query',
