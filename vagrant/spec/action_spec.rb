@@ -123,6 +123,21 @@ RSpec.describe VagrantPlugins::Blockhost::Action do
     end
   end
 
+  it "packages a machine whose box was removed: without that box's Vagrantfile, and not as one of cloud-init" do
+    fake_program("exit 0")
+    config.finalize!
+    ui = double(info: nil)
+    allow(machine).to receive_messages(box: nil, provider: double(description: { "disk_bytes" => 1.5 * 1024**3 }))
+    allow(vm).to receive(:box).and_return("tiny")
+    expect(ui).to receive(:warn).with(/box tiny .* has been removed/)
+    env.update("package.directory" => @dir.to_s, ui: ui)
+    described_class::ExportBox.new(app, env).call(env)
+    expect(JSON.parse(@dir.join("metadata.json").read))
+      .to eq("provider" => "blockhost", "format" => "qcow2", "virtual_size" => 2, "cloud_init" => false)
+    expect(@dir.join("base")).not_to exist
+    expect(calls).to eq(["export web1 #{@dir.join("box.img")}"])
+  end
+
   describe described_class::EnsureTemplate do
     let(:machine) { double(env: double, box: nil, provider_config: config) }
 

@@ -8,7 +8,7 @@ RSpec.describe VagrantPlugins::Blockhost::Recipe do
     double(username: nil, default: double(username: "vagrant"), insert_key: true, private_key_path: nil, password: nil)
   end
   let(:box) { nil }
-  let(:vm) { double(networks: [], hostname: nil) }
+  let(:vm) { double(networks: [], hostname: nil, box: nil) }
   let(:machine) do
     double(name: :web_1, provider_config: config, box: box, data_dir: @dir, config: double(vm: vm, ssh: ssh),
            env: double(root_path: Pathname.new("/srv/My Project")))
@@ -73,6 +73,30 @@ RSpec.describe VagrantPlugins::Blockhost::Recipe do
       expect(@dir.join("keys.pub").read).to match(/vagrant insecure public key$/)
       expect(@dir.join("private_key")).not_to exist
       expect(subject).not_to be_template
+    end
+
+    it "knows what its machine was made from when that box is gone, or another one" do
+      config.finalize!
+      subject.remember
+      allow(vm).to receive(:box).and_return("b")
+      expect(without_box).not_to be_cloud_init
+      @dir.join("blockhost-origin").write('{"cloud_init":true}')
+      expect([described_class.new(machine), without_box]).to all(be_cloud_init)
+    end
+
+    it "takes a box that is gone, and of which nothing is noted, for one without cloud-init" do
+      config.finalize!
+      allow(vm).to receive(:box).and_return("b")
+      expect(without_box).not_to be_cloud_init
+      @dir.join("blockhost-origin").write("")
+      expect(without_box).not_to be_cloud_init
+      config.cloud_init = true
+      expect(without_box).to be_cloud_init
+    end
+
+    def without_box
+      allow(machine).to receive(:box).and_return(nil)
+      described_class.new(machine)
     end
   end
 end

@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require "json"
 require "securerandom"
 
 require_relative "box_image"
@@ -33,7 +34,13 @@ module VagrantPlugins
       def cloud_init?
         return @config.cloud_init unless @config.cloud_init.nil?
 
-        @machine.box.nil? || box.cloud_init?
+        noted = remembered
+        noted.nil? ? origin_cloud_init? : noted
+      end
+
+      # To be called for a new machine: what it was made from may be gone when this is asked again.
+      def remember
+        note.write(JSON.generate(cloud_init: origin_cloud_init?))
       end
 
       # Whether it starts from a template of the store, which has to be there.
@@ -61,6 +68,23 @@ module VagrantPlugins
       end
 
       private
+
+      # Vagrant removes it with the machine.
+      def note
+        @machine.data_dir.join("blockhost-origin")
+      end
+
+      # @return [Boolean, nil] nil for a machine of an earlier release, or one whose maker was killed
+      def remembered
+        JSON.parse(note.read)["cloud_init"]
+      rescue Errno::ENOENT, JSON::ParserError
+        nil
+      end
+
+      # A box that was removed may have been anything.
+      def origin_cloud_init?
+        @machine.box.nil? ? @machine.config.vm.box.nil? : box.cloud_init?
+      end
 
       def box
         @box ||= BoxImage.new(@machine.box)

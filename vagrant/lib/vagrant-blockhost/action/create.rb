@@ -23,6 +23,7 @@ module VagrantPlugins
           end
           @preparing.begin
           machine.id = @name = name
+          @recipe.remember
           create(env, name)
           # A `vagrant status` that began before may have taken the machine for one that is not there.
           machine.id = name unless machine.data_dir.join("id").file?

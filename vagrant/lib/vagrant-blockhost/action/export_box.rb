@@ -18,7 +18,7 @@ module VagrantPlugins
           say(env, "exporting")
           program(env, "export", env[:machine].id, folder.join("box.img"))
           folder.join("metadata.json").write(JSON.generate(metadata(env[:machine])))
-          vagrantfile(env[:machine], folder)
+          vagrantfile(env, folder)
           @app.call(env)
         end
 
@@ -34,8 +34,13 @@ module VagrantPlugins
 
         # What the machine's own box said still holds, such as the shell its guest has: the box goes along, but for
         # its disks. It may have come from a box in the same way, and finds its own files where it is.
-        def vagrantfile(machine, folder)
-          BoxImage.new(machine.box).copy_rest(folder.join("base")) if machine.box
+        def vagrantfile(env, folder)
+          machine = env[:machine]
+          if machine.box
+            BoxImage.new(machine.box).copy_rest(folder.join("base"))
+          elsif machine.config.vm.box
+            env[:ui].warn(I18n.t("vagrant_blockhost.box_gone", box: machine.config.vm.box))
+          end
           folder.join("Vagrantfile").write(<<~'RUBY')
             # Written by vagrant package (provider blockhost).
             %w[base/Vagrantfile include/_Vagrantfile].each do |name|
