@@ -15,10 +15,10 @@ module VagrantPlugins
         "iops_burst_seconds" => 0..3600, "bps_read" => 0..1_000_000_000_000, "bps_write" => 0..1_000_000_000_000
       }.freeze
       KEYS = %i[cpus memory disk image template network bridge limits user_data extra_disks cloud_init answer_timeout].freeze
-      # Key => least value, and what it counts.
+      # Key => what may be, and what it counts.
       NUMBERS = {
-        cpus: [1, "a number of vCPUs"], memory: [64, "a number of MB"], disk: [1, "a number of GB"],
-        answer_timeout: [0, "a number of seconds"]
+        cpus: [1.., "a number of vCPUs"], memory: [64.., "a number of MB"], disk: [1.., "a number of GB"],
+        answer_timeout: [0..1_000_000, "a number of seconds"]
       }.freeze
       NETWORKS = %w[user bridge].freeze
 
@@ -50,16 +50,17 @@ module VagrantPlugins
       def initialize
         super
         KEYS.each { |key| instance_variable_set("@#{key}", UNSET_VALUE) }
+        @limits = {}
       end
 
       def merge(other)
         super.tap do |result|
-          result.limits = both(limits, other.limits) { |a, b| a.merge(b) }
+          result.limits = limits.merge(other.limits) if [limits, other.limits].all?(Hash)
         end
       end
 
       def finalize!
-        @limits = {} if unset?(@limits)
+        @limits ||= {}
         @extra_disks = [] if unset?(@extra_disks)
         @answer_timeout = AnswerTimeout::DEFAULT_SECONDS if unset?(@answer_timeout)
         @user_data = [] if unset?(@user_data)
@@ -84,9 +85,10 @@ module VagrantPlugins
       private
 
       def number_errors
-        NUMBERS.filter_map do |key, (least, what)|
+        NUMBERS.filter_map do |key, (range, what)|
           value = public_send(key)
-          bad(key, value, "#{what}, at least #{least}") unless value.nil? || whole?(value, least)
+          limits = range.end ? "from #{range.begin} to #{range.end}" : "at least #{range.begin}"
+          bad(key, value, "#{what}, #{limits}") unless value.nil? || whole?(value, range)
         end
       end
 
@@ -99,7 +101,7 @@ module VagrantPlugins
         errors << "blockhost.bridge: does not go with network = \"user\"" if network == "user" && bridge
         errors << bad(:cloud_init, cloud_init, "true or false") unless [nil, true, false].include?(cloud_init)
         errors << "blockhost.image: does not go with blockhost.template" if image && template
-        errors << "blockhost.image: there is no file #{image}" if image.is_a?(String) && !file?(image)
+        errors << "blockhost.image: there is no file #{image.inspect}" if image.is_a?(String) && !file?(image)
         errors
       end
 
@@ -109,10 +111,10 @@ module VagrantPlugins
 
         limits.filter_map do |key, value|
           range = LIMITS[key.to_s]
-          next "blockhost.limits: #{key} is not known; use #{known}" if range.nil?
+          next "blockhost.limits: #{key.inspect} is not known; use #{known}" if range.nil?
 
           what = "a whole number from #{range.min} to #{range.max}"
-          bad("limits[:#{key}]", value, what) unless value.is_a?(Integer) && range.cover?(value)
+          bad("limits[:#{key}]", value, what) unless whole?(value, range)
         end
       end
 
@@ -120,7 +122,7 @@ module VagrantPlugins
         return [bad(:extra_disks, extra_disks, "a list")] unless extra_disks.is_a?(Array)
 
         extra_disks.filter_map do |disk|
-          next if whole?(disk, 1) || (disk.is_a?(String) && file?(disk))
+          next if whole?(disk, 1..) || (disk.is_a?(String) && file?(disk))
 
           bad(:extra_disks, disk, "a number of GB or the path of a disk image")
         end
@@ -141,31 +143,27 @@ module VagrantPlugins
         return [] unless user_data.is_a?(Array)
 
         paths = user_data.select { |piece| piece.is_a?(String) && !piece.include?("\n") && !piece.start_with?("#") }
-        paths.reject { |piece| file?(piece) }.map { |piece| "blockhost.user_data: there is no file #{piece}" }
+        paths.reject { |piece| file?(piece) }.map { |piece| "blockhost.user_data: there is no file #{piece.inspect}" }
       end
 
       # Paths are relative to the Vagrantfile, wherever Vagrant was called.
       def file?(path)
         File.file?(File.expand_path(path, @root || Dir.pwd))
+      rescue ArgumentError
+        # The home of a user whom there is not, or a zero byte.
+        false
       end
 
       def bad(key, value, expected)
         "blockhost.#{key}: must be #{expected}, but is #{value.inspect}"
       end
 
-      def whole?(value, least)
-        value.is_a?(Integer) && value >= least
+      def whole?(value, range)
+        value.is_a?(Integer) && range.cover?(value)
       end
 
       def unset?(value)
-        value.equal?(UNSET_VALUE)
-      end
-
-      def both(mine, theirs)
-        return theirs if unset?(mine)
-        return mine if unset?(theirs)
-
-        yield mine, theirs
+        value.nil? || value.equal?(UNSET_VALUE)
       end
     end
   end
