@@ -6,6 +6,7 @@ import type { Extras } from './extras.ts';
 import type { Host } from './host.ts';
 import type { CreateFiles, ExtraDisk } from './root-side.ts';
 import type { ChosenTemplate } from './template-choice.ts';
+import { USER_NET } from './user-net.ts';
 
 type Pool = Settings['ip_pool'];
 
@@ -70,14 +71,6 @@ function extrasRequest(extras: Extras, disks: ExtraDisk[]): CreateFiles['extras'
     ...{ forwards, segments, disks },
   };
 }
-
-/** Addresses inside QEMU's user network (docs/system/devices/net.rst); each VM has one of its own. */
-const USER_NET = {
-  guest: '10.0.2.15',
-  prefixLength: 24,
-  gateway: '10.0.2.2',
-  nameserver: '10.0.2.3',
-} as const;
 
 function addressing({
   spec,

@@ -3,6 +3,8 @@ import * as net from 'node:net';
 import { InputError } from '../errors.ts';
 import type { Forward, RestartPolicy, Segment } from '../store/vm-config.ts';
 import { GiB, quote } from '../types.ts';
+import { parseAddress, type StaticAddress } from './static-address.ts';
+import { isInUserNet, USER_NET } from './user-net.ts';
 
 /** What a VM can have beyond a disk and a card; all of it optional. */
 export interface Extras {
@@ -26,12 +28,6 @@ export type SegmentAddress = Pick<Segment, 'address' | 'prefix_length'>;
 
 /** Empty, or a copy of an image. */
 export type WantedDisk = { bytes: number } | { image: string };
-
-export interface StaticAddress {
-  address: string;
-  prefixLength: number;
-  gateway: string | undefined;
-}
 
 /** `[tcp:|udp:][HOSTIP:]HOSTPORT:GUESTPORT`. @throws InputError */
 export function parseForward(text: string): Forward {
@@ -63,17 +59,6 @@ export function parseSegment(text: string): SegmentAddress {
   return { address, prefix_length: prefixLength };
 }
 
-export function parseAddress(option: string, text: string): Omit<StaticAddress, 'gateway'> {
-  const [address = '', length = '', ...more] = text.split('/');
-  const prefixLength = Number(length);
-  if (more.length === 0 && net.isIPv4(address) && prefixLength >= 1 && prefixLength <= 30) {
-    return { address, prefixLength };
-  }
-  throw new InputError(`${option} ${quote(text)} is not an address with the length of its prefix`, {
-    hint: 'use one such as 192.168.56.10/24',
-  });
-}
-
 /** A size in GB, or the path of an image that becomes the disk. @throws InputError */
 export function parseExtraDisk(text: string): WantedDisk {
   if (/^\d{1,5}$/.test(text) && Number(text) >= 1) return { bytes: Number(text) * GiB };
@@ -96,4 +81,16 @@ export function checkExtras(extras: Extras, network: 'user' | 'bridge'): void {
       hint: 'use --private-network for a card of its own between VMs of this host',
     });
   }
+  if (network === 'user') assertBesideUserNet(extras.segments);
+}
+
+/** The guest would look for that network's hosts on its first card, or for the way out on this one. */
+function assertBesideUserNet(segments: readonly SegmentAddress[]): void {
+  const within = segments.find(({ address }) => isInUserNet(address));
+  if (within === undefined) return;
+  const { address, prefix_length } = within;
+  throw new InputError(
+    `--private-network ${address}/${prefix_length} lies in ${USER_NET.network}, which is the VM's user network`,
+    { hint: 'use another network, such as 192.168.56.10/24' },
+  );
 }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { ipv4ToNumber } from '../host/ipv4.ts';
 import type { Segment, VmConfig } from '../store/vm-config.ts';
 import { randomMac } from './mac.ts';
 import type { CreateFiles } from './root-side.ts';
@@ -31,6 +32,5 @@ export function segmentOf(
 }
 
 function subnetOf(address: string, prefixLength: number): string {
-  const number = address.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
-  return String(Math.floor(number / 2 ** (32 - prefixLength)));
+  return String(Math.floor(ipv4ToNumber(address) / 2 ** (32 - prefixLength)));
 }

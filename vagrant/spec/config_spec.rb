@@ -60,7 +60,7 @@ RSpec.describe VagrantPlugins::Blockhost::Config do
   it "says what of config.vm.network cannot be done" do
     networks = [[:private_network, {}], [:public_network, { ip: "10.0.0.5", netmask: "x" }]]
     expect(errors(networks: networks)).to contain_exactly(
-      /private_network needs ip/, /"10.0.0.5" with netmask "x" is not an address/, /public_network needs bridge/
+      /private_network needs ip/, /"10.0.0.5" with netmask "x": it is not an address/, /public_network needs bridge/
     )
   end
 

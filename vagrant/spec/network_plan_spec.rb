@@ -43,9 +43,9 @@ RSpec.describe VagrantPlugins::Blockhost::NetworkPlan do
   end
 
   {
-    [:private_network, { ip: "10.0.0.1", netmask: "255.0.255.0" }] => /with netmask "255.0.255.0" is not an address/,
-    [:private_network, { ip: "10.0.0.1", netmask: "31" }] => /with netmask "31" is not an address/,
-    [:private_network, { ip: "fd00::1" }] => /only IPv4 is supported/,
+    [:private_network, { ip: "10.0.0.1", netmask: "255.0.255.0" }] => /private_network "10.0.0.1" with netmask "255.0.255.0": it is not an address/,
+    [:private_network, { ip: "10.0.0.1", netmask: "31" }] => /with netmask "31": it is not an address/,
+    [:private_network, { ip: "fd00::1" }] => /private_network "fd00::1" .*: only IPv4 is supported/,
     [:private_network, { type: "dhcp" }] => /private_network needs ip:/,
     [:forwarded_port, { guest: 80, host: 8080, protocol: "sctp" }] => /forwarded_port 8080: protocol must be tcp or udp/,
     [:forwarded_port, { guest: 80, host: 8080, host_ip: "::1" }] => /forwarded_port 8080: host_ip must be an IPv4/,
@@ -53,6 +53,45 @@ RSpec.describe VagrantPlugins::Blockhost::NetworkPlan do
   }.each do |network, expected|
     it "refuses #{network}" do
       expect(plan(network, network: "user").errors).to match([expected])
+    end
+  end
+
+  {
+    { ip: "10.0.0.5/24" } => "it is not an address; use one like ip:",
+    { ip: "10.0.0" } => "it is not an address; use one like ip:",
+    { ip: "192.168.56.0" } => "it is the address of the network itself; use one from 192.168.56.1 to 192.168.56.254",
+    { ip: "192.168.56.255" } => "it is the network's broadcast address; use one from 192.168.56.1 to 192.168.56.254",
+    { ip: "10.0.0.4", netmask: "30" } => "it is the address of the network itself; use one from 10.0.0.5 to 10.0.0.6",
+    { ip: "127.0.0.1" } => "it is an address for loopback; use one like ip:",
+    { ip: "0.1.2.3" } => "it is an address of no network; use one like ip:",
+    { ip: "224.0.0.1" } => "it is an address for multicast; use one like ip:",
+    { ip: "240.0.0.1" } => "it is an address of nobody yet; use one like ip:",
+    { ip: "255.255.255.255" } => "it is an address for broadcast; use one like ip:",
+    { ip: "169.254.0.9" } => "it is an address that hosts choose themselves; use one like ip:",
+    { ip: "10.0.2.9" } => "10.0.2.0/24 is the machine's own NAT; use another network",
+  }.each do |options, reason|
+    it "refuses the address #{options} in words, naming its key" do
+      mask = options.fetch(:netmask, "255.255.255.0")
+      expect(plan([:private_network, options]).errors).to match([start_with(
+        "config.vm.network: private_network #{options[:ip].inspect} with netmask #{mask.inspect}: #{reason}"
+      )])
+    end
+  end
+
+  it "takes addresses at the edges of their network, and on a bridge those of QEMU's user network" do
+    ["192.168.56.1", "192.168.56.254", "10.0.1.255", "10.0.3.1"].each do |ip|
+      mask = ip.start_with?("10.") ? "16" : "24"
+      expect(plan([:private_network, { ip: ip, netmask: mask }]).errors).to eq([])
+    end
+    expect(plan([:private_network, { ip: "10.0.2.9" }], bridge: "br0").errors).to eq([])
+    expect(plan([:public_network, { ip: "10.0.2.9", gateway: "10.0.2.1" }], bridge: "br0").errors).to eq([])
+  end
+
+  ["10.1.1.1", "10.1.0.5", "10.1.0.255", "fd00::1", "x"].each do |gateway|
+    it "refuses the gateway #{gateway} of 10.1.0.5/24" do
+      expect(plan([:public_network, { ip: "10.1.0.5", gateway: gateway }], bridge: "br0").errors).to match(
+        [/public_network "10.1.0.5" .*: gateway "#{gateway}" is not another address on its network; use one from 10.1.0.1/]
+      )
     end
   end
 

@@ -1,13 +1,9 @@
 import { type Command, Option } from 'commander';
+import { InputError } from '../../errors.ts';
 import { RESTART_POLICIES, type RestartPolicy } from '../../store/vm-config.ts';
 import { readCloudInitContent } from '../../vm/create-spec.ts';
-import {
-  type Extras,
-  parseAddress,
-  parseExtraDisk,
-  parseForward,
-  parseSegment,
-} from '../../vm/extras.ts';
+import { type Extras, parseExtraDisk, parseForward, parseSegment } from '../../vm/extras.ts';
+import { parseAddress, parseGateway, type StaticAddress } from '../../vm/static-address.ts';
 import type { Invocation } from '../invocation.ts';
 import { collect, stringOption, strings } from '../options.ts';
 
@@ -49,18 +45,29 @@ export function restartOf(options: Invocation['options']): RestartPolicy | undef
 
 /** @throws InputError naming the option that is wrong. */
 export function extrasOf(options: Invocation['options']): Extras {
-  const address = stringOption(options, 'address');
   return {
     hostname: stringOption(options, 'hostname'),
     forwards: strings(options.forward).map(parseForward),
     segments: strings(options.privateNetwork).map(parseSegment),
     disks: strings(options.extraDisk).map(parseExtraDisk),
     userData: strings(options.userData).map(readCloudInitContent),
-    address:
-      address === undefined
-        ? undefined
-        : { ...parseAddress('--address', address), gateway: stringOption(options, 'gateway') },
+    address: addressOf(options),
     restart: restartOf(options),
     wait: options.wait !== false,
+  };
+}
+
+function addressOf(options: Invocation['options']): StaticAddress | undefined {
+  const [text, gateway] = [stringOption(options, 'address'), stringOption(options, 'gateway')];
+  if (text === undefined) {
+    if (gateway === undefined) return undefined;
+    throw new InputError('--gateway is for --address only', {
+      hint: 'give the address that the gateway is the way out for',
+    });
+  }
+  const address = parseAddress('--address', text);
+  return {
+    ...address,
+    gateway: gateway === undefined ? undefined : parseGateway(gateway, address),
   };
 }

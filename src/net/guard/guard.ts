@@ -1,5 +1,6 @@
 import * as net from 'node:net';
 import { InputError } from '../../errors.ts';
+import { specialUse } from '../../host/ipv4.ts';
 import { formatIpv6, ipv6ToNumber } from '../../host/ipv6.ts';
 import { quote } from '../../types.ts';
 
@@ -17,7 +18,7 @@ export interface Guard {
 export function normalGuard({ tap, mac, ipv4, ipv6 }: Guard): Guard {
   check(/^tap\d{1,8}i0$/.test(tap), 'tap name', tap);
   check(/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i.test(mac) && !isGroup(mac), 'MAC address', mac);
-  check(ipv4 === '' || (net.isIPv4(ipv4) && isHostIpv4(ipv4)), 'IPv4 address', ipv4);
+  check(ipv4 === '' || (net.isIPv4(ipv4) && specialUse(ipv4) === undefined), 'IPv4 address', ipv4);
   check(ipv6 === '' || (net.isIPv6(ipv6) && isHostIpv6(ipv6)), 'IPv6 address', ipv6);
   return {
     tap,
@@ -36,11 +37,6 @@ export function linkLocalOf(mac: string): string {
 
 function isGroup(mac: string): boolean {
   return (Number.parseInt(mac.slice(0, 2), 16) & 1) === 1;
-}
-
-function isHostIpv4(address: string): boolean {
-  const first = Number(address.split('.')[0]);
-  return first !== 0 && first !== 127 && first < 224;
 }
 
 function isHostIpv6(address: string): boolean {

@@ -78,6 +78,15 @@ test('rules, addresses and disks that make no sense are refused before anything 
     [['--forward', '0:80'], /--forward "0:80" is not a rule/],
     [['--forward', '8080:80', '--forward', '8080:81'], /takes tcp port 8080 of 127.0.0.1 twice/],
     [['--private-network', '10.0.0.1'], /--private-network "10.0.0.1" is not an address with/],
+    [
+      ['--private-network', '10.0.0.0/24'],
+      /"10.0.0.0\/24" is the address of the network itself; use one from/,
+    ],
+    [
+      ['--private-network', '10.0.2.9/24'],
+      /10.0.2.9\/24 lies in 10.0.2.0\/24, which is the VM's user network/,
+    ],
+    [['--gateway', '10.0.0.1'], /--gateway is for --address only/],
     [['--extra-disk', '/nowhere'], /--extra-disk "\/nowhere" is neither a size nor an image/],
     [['--address', '10.0.0.1/24'], /--address is for bridge networking only/],
   ] as const) {

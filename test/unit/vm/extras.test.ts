@@ -3,11 +3,17 @@ import { test } from 'node:test';
 import { InputError } from '../../../src/errors.ts';
 import {
   assertDistinct,
-  parseAddress,
+  checkExtras,
+  type Extras,
   parseForward,
   parseSegment,
 } from '../../../src/vm/extras.ts';
 import { segmentOf } from '../../../src/vm/segments.ts';
+
+const NOTHING: Extras = {
+  ...{ hostname: undefined, address: undefined, wait: true },
+  ...{ forwards: [], segments: [], disks: [], userData: [] },
+};
 
 test('a forwarding rule: protocol and address have defaults', () => {
   const rule = { protocol: 'tcp', host_ip: '127.0.0.1', host_port: 8080, guest_port: 80 };
@@ -60,20 +66,15 @@ test('addresses in one subnet are on one network, others and other states are no
   assert.equal(at('10.1.2.3/8'), at('10.200.0.1/8'));
 });
 
-test('what is no address with a prefix is refused', () => {
-  for (const text of [
-    '',
-    '10.0.0.1',
-    '10.0.0.1/0',
-    '10.0.0.1/31',
-    '10.0.0/24',
-    'fd00::1/64',
-    '10.0.0.1/24/1',
-    '10.0.0.1/x',
-  ])
+test('a private network beside user networking is another one than the user network', () => {
+  const check = (text: string, network: 'user' | 'bridge') =>
+    checkExtras({ ...NOTHING, segments: [parseSegment(text)] }, network);
+  for (const text of ['10.0.2.1/24', '10.0.2.15/25', '10.0.2.254/16']) {
     assert.throws(
-      () => parseAddress('--address', text),
-      /--address .* is not an address with/,
-      text,
+      () => check(text, 'user'),
+      new RegExp(`--private-network ${text} lies in 10.0.2.0/24, which is the VM's user network`),
     );
+    check(text, 'bridge');
+  }
+  for (const text of ['10.0.1.255/16', '10.0.3.1/24', '10.9.0.1/8']) check(text, 'user');
 });

@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require "ipaddr"
+require_relative "host_address"
 
 module VagrantPlugins
   module Blockhost
@@ -10,6 +11,8 @@ module VagrantPlugins
       # Vagrant forwards port 22 for every machine; blockhost-qemu chooses that port itself.
       DEFAULT_SSH = { guest: 22, host: 2222 }.freeze
       DEFAULT_MASK = "255.255.255.0"
+      # QEMU's user network, on the first card of a machine that is not on a bridge.
+      USER_NET = "10.0.2.0/24"
 
       def self.default_ssh?(options)
         options[:id] == "ssh" && DEFAULT_SSH.all? { |key, value| options[key] == value }
@@ -111,17 +114,23 @@ module VagrantPlugins
       def address_error(type, net)
         return "config.vm.network: #{type} needs ip: \"ADDRESS\" (there is no DHCP server on it)" if net[:ip].nil?
 
-        address = IPAddr.new(net[:ip])
-        return "config.vm.network: #{type} #{net[:ip]}: only IPv4 is supported" unless address.ipv4?
+        host = HostAddress.new(net[:ip], prefix(net))
+        reason = host.error || user_net_error(type, host) || gateway_error(net, host)
+        return if reason.nil?
 
-        bad_address(type, net) unless (1..30).cover?(prefix(net))
-      rescue IPAddr::Error
-        bad_address(type, net)
+        "config.vm.network: #{type} #{net[:ip].inspect} with netmask #{(net[:netmask] || DEFAULT_MASK).inspect}: #{reason}"
       end
 
-      def bad_address(type, net)
-        "config.vm.network: #{type} #{net[:ip].inspect} with netmask #{(net[:netmask] || DEFAULT_MASK).inspect} " \
-          "is not an address; use one like ip: \"192.168.56.10\", netmask: \"255.255.255.0\""
+      def user_net_error(type, host)
+        return if bridge? || type != "private_network" || !host.in?(USER_NET)
+
+        "#{USER_NET} is the machine's own NAT; use another network, such as 192.168.56.0"
+      end
+
+      def gateway_error(net, host)
+        return if net[:gateway].nil? || host.neighbour?(net[:gateway])
+
+        "gateway #{net[:gateway].inspect} is not another address on its network; #{host.advice}"
       end
 
       def forward_error(options)
@@ -144,6 +153,8 @@ module VagrantPlugins
         return Integer(mask, 10) if mask.match?(/\A\d{1,2}\z/)
 
         IPAddr.new(mask).to_i.to_s(2).rjust(32, "0")[/\A(1*)0*\z/, 1].to_s.length
+      rescue IPAddr::Error
+        0
       end
     end
   end
