@@ -12,7 +12,7 @@ import yaml
 from installer_app import create_app
 from test_form import GOOD
 
-from blockhost.provisioner_qemu import db_yaml, detect, storage, template_build, wizard
+from blockhost.provisioner_qemu import db_yaml, detect, places, storage, template_build, wizard
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -95,6 +95,7 @@ class Steps(unittest.TestCase):
         for module, name, value in (
             (db_yaml, "CONFIG_DIR", self.folder / "etc"),
             (storage, "DEFAULT_STORAGE", str(self.folder / "state")),
+            (storage, "UNIT", self.folder / "unit"),
             (template_build, "PACKAGES", self.folder / "packages"),
         ):
             patch = mock.patch.object(module, name, value)
@@ -147,8 +148,12 @@ class Steps(unittest.TestCase):
         self.assertEqual((done, error), (False, "The bridge br0 has no IPv4 address"))
 
     def test_storage_makes_the_folders_again_and_again(self):
-        config = {"provisioner": {"storage_path": str(self.folder / "state")}}
-        with mock.patch("blockhost.provisioner_qemu.form.FORBIDDEN", ()):
+        state = str(self.folder / "state")
+        config = {"provisioner": {"storage_path": state}}
+        with (
+            mock.patch("blockhost.provisioner_qemu.form.FORBIDDEN", ()),
+            mock.patch("blockhost.provisioner_qemu.form.DEFAULT_STORAGE", state),
+        ):
             for _ in range(2):
                 self.assertEqual(self.steps["storage"](config), (True, None))
         self.assertEqual(sorted(os.listdir(self.folder / "state")), ["templates", "vms"])
@@ -184,7 +189,7 @@ class Steps(unittest.TestCase):
         first = re.findall(r"rm -rf ((?:/var/lib/blockhost-qemu/\w+ ?)+)", script)
         looped = re.findall(r"for entry in (.+); do", script)
         named = {word.split("/")[-1] for word in " ".join(first + looped).split()}
-        self.assertEqual(named, storage.OURS)
+        self.assertEqual(named, places.OURS)
 
     def test_the_template_is_built_with_progress(self):
         self.command("echo 'one' >&2; echo 'two' >&2; echo id")

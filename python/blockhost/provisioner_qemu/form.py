@@ -5,7 +5,7 @@ import os
 import re
 from collections.abc import Mapping
 
-from . import detect
+from . import detect, places
 
 DEFAULT_STORAGE = "/var/lib/blockhost-qemu"
 
@@ -129,14 +129,23 @@ def _last_octet(value: object, network: str) -> int | None:
 def _check_storage(settings: dict, errors: dict) -> None:
     path = settings["storage_path"].rstrip("/") or "/"
     settings["storage_path"] = path
-    if not re.fullmatch(r"(/[A-Za-z0-9_][A-Za-z0-9._-]*)+", path, re.ASCII) or len(path) > 200:
+    if not places.PLAIN.fullmatch(path) or len(path) > 200:
         errors["storage_path"] = "Use an absolute path of letters, digits, dots, underscores and dashes."
     elif any(_is_below(named, bad) for named in (path, os.path.realpath(path)) for bad in FORBIDDEN):
         errors["storage_path"] = "Disks of VMs cannot be kept there."
+    elif (why := _objection(path)) is not None:
+        errors["storage_path"] = f"{why}."
     else:
         free = detect.free_gb(path)
         if free is not None and free < LEAST_FREE_GB:
             errors["storage_path"] = f"Only {free} GB are free there; a template needs {LEAST_FREE_GB}."
+
+
+def _objection(path: str) -> str | None:
+    """The default folder, and one that is in use already, are what they are."""
+    if os.path.realpath(path) == os.path.realpath(DEFAULT_STORAGE) or places.is_mounted(DEFAULT_STORAGE, of=path):
+        return None
+    return places.objection(path)
 
 
 def _is_below(path: str, folder: str) -> bool:
