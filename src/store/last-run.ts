@@ -58,13 +58,13 @@ export function lastRun(files: VmFiles): LastRun | undefined {
 
 /**
  * Notes the end of the run that run.json tells of, before run.json goes. What a verb brought about is noted before
- * QEMU is ended, so that nobody takes it for a crash. Who wants a VM off that has crashed is noted, too. Never fails:
- * ending a VM does not depend on it.
+ * QEMU is ended, so that nobody takes it for a crash. Who wants a VM off that has crashed, or was ended to be started
+ * again, is noted, too. Never fails: ending a VM does not depend on it.
  */
 export function noteEnd(files: VmFiles, by: Ender | undefined, asked: boolean): void {
   tolerant(() => {
     const last = lastRun(files);
-    if (last === undefined || last.end === 'asked') return;
+    if (last === undefined || (last.end === 'asked' && last.by !== 'restart-crashed')) return;
     const isNoted = last.notedAt !== undefined;
     if (isNoted && (isWantedOff(last.by) || !isWantedOff(by))) return;
     if (last.end === 'goes-on' && !asked) return;

@@ -1,6 +1,7 @@
 import * as fs from 'node:fs';
 import { ProvisionerError } from '../errors.ts';
 import type { VmFiles } from '../host/paths.ts';
+import type { Ender } from '../store/last-run.ts';
 import type { VmName } from '../types.ts';
 import { settleAbandoned } from './backup/settle-abandoned.ts';
 import { finishDestroy } from './destroy.ts';
@@ -9,6 +10,7 @@ import type { Host } from './host.ts';
 import { Journal, readJournal } from './journal.ts';
 import { isMended, mend } from './mend.ts';
 import { isBeginning, observe } from './observe.ts';
+import { settleAttempt } from './restart/attempts.ts';
 
 /** Milliseconds for the QEMU of a start that was interrupted. */
 const GRACE_MS = 1000;
@@ -34,15 +36,19 @@ async function finishVerb(host: Host, name: VmName, ending: boolean): Promise<vo
   const entry = readJournal(host, name);
   if (entry === undefined) return;
   const journal = new Journal(host, name, entry);
+  let starter: Ender = 'start';
   if (entry.verb === 'start') {
     const { state, qemuStatus } = await observe(host, name, PATIENCE_MS);
+    const ran = hasRun(host.paths.vm(name));
     // It may be somebody's guest at work; who ends the VM need not know, and the next verb looks again.
-    if (state === 'unknown' && hasRun(host.paths.vm(name))) {
+    if (state === 'unknown' && ran) {
       if (ending) return;
       throw untold(name);
     }
-    if (qemuStatus !== undefined && !isBeginning(qemuStatus)) {
-      // Its guest runs: at most the last touch is missing.
+    const runs = qemuStatus !== undefined && !isBeginning(qemuStatus);
+    if (settleAttempt(host.paths, name, ran || runs)) starter = 'restart-crashed';
+    if (runs) {
+      // At most the last touch is missing.
       if (state === 'running' && !ending) await host.root.start({ name });
       return journal.end();
     }
@@ -55,7 +61,7 @@ async function finishVerb(host: Host, name: VmName, ending: boolean): Promise<vo
   }
   const record = await host.store.get(name);
   const lives = record !== undefined && record.status !== 'destroyed';
-  if (entry.verb === 'start') await endVm(host, name, 'start', GRACE_MS);
+  if (entry.verb === 'start') await endVm(host, name, starter, GRACE_MS);
   else if (entry.verb === 'destroy' || !lives) await finishDestroy(host, name);
   journal.end();
 }

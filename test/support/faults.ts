@@ -6,6 +6,7 @@ import { FILES_STEPS } from '../../src/vm/create-files.ts';
 import type { CreateSpec } from '../../src/vm/create-spec.ts';
 import { CREATE_STEPS } from '../../src/vm/create-steps.ts';
 import type { Host } from '../../src/vm/host.ts';
+import { restartVm } from '../../src/vm/restart/restart-vm.ts';
 import { startVm } from '../../src/vm/start.ts';
 import { START_STEPS } from '../../src/vm/start-steps.ts';
 
@@ -75,6 +76,16 @@ export function startWithFault(
   fault: Fault,
 ): Promise<string | undefined> {
   return failureOf(startVm(withFault(host, fault), parseVmName(name)));
+}
+
+/** An attempt to start a VM again that has crashed, without a pause before it. */
+export function restartWithFault(
+  host: Host,
+  name: string,
+  fault: Fault,
+): Promise<string | undefined> {
+  const noPauses = { pausesMs: Array.from({ length: 100 }, () => 0), wellMs: 600_000 };
+  return failureOf(restartVm(withFault(host, fault), parseVmName(name), noPauses));
 }
 
 async function failureOf(work: Promise<unknown>): Promise<string | undefined> {

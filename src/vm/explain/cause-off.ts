@@ -69,7 +69,7 @@ const BY_VERB: Record<Ender, { cause: string; text: string }> = {
   destroy: { cause: 'destroying', text: 'a `destroy` of it has begun' },
   gc: { cause: 'stopped', text: '`gc` ended it' },
   doctor: { cause: 'stopped', text: '`doctor` ended it' },
-  'restart-crashed': { cause: 'killed', text: 'its dead guest was ended, to be started again' },
+  'restart-crashed': { cause: 'killed', text: 'it was ended to be started again after a crash' },
 };
 
 function asked({ name, record }: Facts, by: Ender | undefined): Reason {

@@ -4,6 +4,7 @@ import type { VmName } from '../../types.ts';
 import { processesOf } from '../end-qemu.ts';
 import type { RootContext } from '../host.ts';
 import { observe } from '../observe.ts';
+import { type Attempts, readAttempts } from './attempts.ts';
 import type { CrashedRun } from './plan.ts';
 
 export interface Crash extends CrashedRun {
@@ -30,12 +31,19 @@ export async function crashOf(
     const { state, qemuStatus = '' } = await observe(context, name);
     return state === 'paused' && DEAD.has(qemuStatus) ? { ...crash, isAlive: true } : undefined;
   }
-  if (!isCrash(last) || processesOf(files).length > 0) return undefined;
+  if (!isCrash(last, readAttempts(context.paths, name)) || processesOf(files).length > 0)
+    return undefined;
   return { ...crash, isAlive: false };
 }
 
-function isCrash({ end, by }: LastRun): boolean {
+function isCrash({ run, end, by }: LastRun, known: Attempts | undefined): boolean {
+  if (isWantedOff(by)) return false;
+  if (known !== undefined && isKnown(known, incarnationKey(run))) return true;
   // A dead guest that was ended to be started anew, and has not been.
-  if (end === 'asked') return by === 'restart-crashed';
-  return end === 'broken-off' && !isWantedOff(by);
+  return end === 'asked' ? by === 'restart-crashed' : end === 'broken-off';
+}
+
+/** What was a crash stays one, and so does what an attempt to mend it has left when it died, however that ended. */
+function isKnown({ crashed, started, state }: Attempts, run: string): boolean {
+  return run === crashed || (state === 'trying' && run === started);
 }

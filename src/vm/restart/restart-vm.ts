@@ -5,9 +5,10 @@ import { readVmConfig } from '../../store/vm-config.ts';
 import type { VmName } from '../../types.ts';
 import { endVm } from '../end-vm.ts';
 import type { Host } from '../host.ts';
-import { hasJournal } from '../journal.ts';
+import { hasJournal, readJournal } from '../journal.ts';
 import { withVmLock } from '../lock.ts';
 import { observe } from '../observe.ts';
+import { recover } from '../recover.ts';
 import { startHeld } from '../start.ts';
 import { type Attempts, readAttempts, writeAttempts } from './attempts.ts';
 import { type Crash, crashOf } from './crash.ts';
@@ -37,9 +38,10 @@ export async function restartVm(
   if (await isStuck(host, name))
     return await withVmLock(host, name, 'restart-crashed', () => goOn(host, name));
   // Without its lock first: most have not crashed, and nobody has to wait for us to find out.
-  const first = await reasonToLeave(host, name);
+  const first = hasDied(host, name) ? undefined : await reasonToLeave(host, name);
   if (typeof first === 'string') return { what: 'left', why: first };
   return await withVmLock(host, name, 'restart-crashed', async () => {
+    if (hasDied(host, name)) await recover(host, name);
     const crash = await reasonToLeave(host, name);
     if (typeof crash === 'string') return { what: 'left', why: crash };
     const known = readAttempts(host.paths, name);
@@ -51,6 +53,13 @@ export async function restartVm(
     if (dueMs > Date.now()) return { what: 'waits', attempt, dueMs };
     return await tryOnce(host, name, crash, { ...plan, attempts: attempt }, backoff);
   });
+}
+
+/** An attempt of ours has died in the middle of its start, which is ours to finish, too. */
+function hasDied(host: Host, name: VmName): boolean {
+  return (
+    readJournal(host, name)?.verb === 'start' && readAttempts(host.paths, name)?.state === 'trying'
+  );
 }
 
 /** It waits for room, and there is some. */

@@ -16,8 +16,11 @@ import type { Explanation } from '../../../src/vm/explain/shape.ts';
 import { forgetAttempts, readAttempts } from '../../../src/vm/restart/attempts.ts';
 import { restartCrashed } from '../../../src/vm/restart/restart-crashed.ts';
 import { type RestartOutcome, restartVm } from '../../../src/vm/restart/restart-vm.ts';
+import { START_STEPS } from '../../../src/vm/start-steps.ts';
+import { faultsOf, messageOfFault } from '../../support/faults.ts';
 import { isUp, leave } from '../../support/guest-acts.ts';
 import { programFile, Running } from '../../support/program.ts';
+import { driver } from '../../support/run-driver.ts';
 import { Sandbox } from '../../support/sandbox.ts';
 
 const sandbox = await Sandbox.make({ after });
@@ -140,6 +143,60 @@ test('nothing is started by a policy of never, a record that is not active, a ve
   fs.writeFileSync(files.process, content.replace(run.bootId, 'another boot'));
   assert.equal((await restart()).what, 'left');
   fs.writeFileSync(files.process, content);
+});
+
+const AT_ONCE = { pausesMs: Array.from({ length: 100 }, () => 0), wellMs: 600_000 };
+
+/** An attempt that is killed after one of the steps of its start, each in turn. */
+async function killedAttempts(after: (what: string) => Promise<void>): Promise<void> {
+  for (const fault of faultsOf(START_STEPS, 'kill').filter(({ phase }) => phase === 'done')) {
+    forgetAttempts(paths, name);
+    const { signal, stderr } = await driver(sandbox, { restart: name, faults: [fault] });
+    assert.equal(signal, 'SIGKILL', `${messageOfFault(fault)}: ${stderr}`);
+    await after(fault.step);
+  }
+}
+
+/** No process of the VM, and nothing but a crash that tells of it. */
+async function crashed(): Promise<void> {
+  await sandbox.ok('kill', [name]);
+  await sandbox.ok('start', [name]);
+  await crash();
+}
+
+test('an attempt that is killed at any step counts, and the next is made all the same', async () => {
+  await crashed();
+  await killedAttempts(async (step) => {
+    const outcome = await restart(AT_ONCE);
+    assert.ok(runningIncarnation(files), step);
+    if (step === 'guest') {
+      // Its guest ran: the attempt has succeeded, and the crash of what it started is the next one.
+      assert.deepEqual(outcome, { what: 'left', why: 'it has not crashed' });
+      await crash();
+      assert.deepEqual(await restart(AT_ONCE), { what: 'started', attempt: 2 });
+    } else assert.deepEqual(outcome, { what: 'started', attempt: 2 }, step);
+    assert.equal(await sandbox.ok('status', [name]), 'active\n', step);
+    assert.ok(!fs.existsSync(paths.journal(name)), step);
+    await crash();
+  });
+});
+
+test('so it is when gc has undone the attempt, but not when a person wants the VM off', async () => {
+  await crashed();
+  await killedAttempts(async (step) => {
+    const told = await sandbox.ok('gc', ['--execute']);
+    if (step !== 'guest') assert.ok(readAttempts(paths, name)?.attempts === 1, `${step}: ${told}`);
+    await restart(AT_ONCE);
+    assert.ok(runningIncarnation(files), `${step}: ${told}`);
+    await crash();
+  });
+  await killedAttempts(async (step) => {
+    await sandbox.ok('stop', [name, '--timeout', '0']);
+    assert.deepEqual(await restart(AT_ONCE), { what: 'left', why: 'it has not crashed' }, step);
+    assert.equal((await explain()).restart.state, null, step);
+    await sandbox.ok('start', [name]);
+    await crash();
+  });
 });
 
 test('many who try at once start it once', async () => {

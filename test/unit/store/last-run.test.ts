@@ -72,6 +72,19 @@ test('the end that is found outlives what tells of it, and who wants the VM off 
   assert.deepEqual(told(), ['broken-off', 'stop']);
 });
 
+test('who wants a VM off is heeded though its QEMU was ended to be started again', (t) => {
+  const files = filesOf(t);
+  writeIncarnation(files, alive);
+  noteEnd(files, 'restart-crashed', true);
+  forgetIncarnation(files);
+  const told = (): unknown[] => [lastRun(files)?.end, lastRun(files)?.by];
+  assert.deepEqual(told(), ['asked', 'restart-crashed']);
+  noteEnd(files, 'gc', false);
+  assert.deepEqual(told(), ['asked', 'restart-crashed']);
+  noteEnd(files, 'stop', false);
+  assert.deepEqual(told(), ['asked', 'stop']);
+});
+
 test('damaged notes tell nothing, and keep nobody from ending a VM', (t) => {
   const files = filesOf(t);
   for (const text of ['', '{', '[]', '{"run":{}}']) {
