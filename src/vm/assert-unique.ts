@@ -1,5 +1,7 @@
+import * as net from 'node:net';
 import * as os from 'node:os';
 import { InputError } from '../errors.ts';
+import { formatIpv6, ipv6ToNumber } from '../host/ipv6.ts';
 import type { Paths } from '../host/paths.ts';
 import { allConfigs } from '../store/all-configs.ts';
 import type { CreateFiles } from './root-side.ts';
@@ -15,13 +17,22 @@ export function assertUnique(paths: Paths, { name, vmid, network }: CreateFiles)
     if (config === undefined || other === name) continue;
     if (config.vmid === vmid) throw taken(name, `number ${vmid}`, `VM ${other}`);
     if (config.network.mode !== 'bridge') continue;
-    const theirs = [config.network.ipv4, config.network.ipv6];
-    const both = addresses.find((address) => theirs.includes(address));
+    const theirs = [config.network.ipv4, config.network.ipv6].map(inOneWay);
+    const both = addresses.find((address) => theirs.includes(inOneWay(address)));
     if (both !== undefined) throw taken(name, `address ${both}`, `VM ${other}`);
   }
   const own = Object.values(os.networkInterfaces()).flatMap((cards) => cards ?? []);
-  const hosts = addresses.find((address) => own.some((card) => card.address === address));
+  const hosts = addresses.find((address) =>
+    own.some((card) => inOneWay(card.address) === inOneWay(address)),
+  );
   if (hosts !== undefined) throw taken(name, `address ${hosts}`, 'this host');
+}
+
+/** An IPv6 address can be written in many ways, and a request may choose. */
+function inOneWay(address: string): string {
+  return net.isIPv6(address) && !address.includes('%')
+    ? formatIpv6(ipv6ToNumber(address))
+    : address;
 }
 
 function taken(name: string, what: string, who: string): InputError {

@@ -40,8 +40,10 @@ function isGroup(mac: string): boolean {
 }
 
 function isHostIpv6(address: string): boolean {
-  // An unicast address of a network: not ::1 and its like, whose upper half is zero, nor multicast.
-  return !address.includes('%') && !/^ff/i.test(address) && ipv6ToNumber(address) >> 64n !== 0n;
+  // An unicast address of a network: not ::1 and its like, whose upper half is zero, nor multicast, nor a link-local
+  // one, which another machine on the link has made from its MAC.
+  const isLocalOrGroup = /^(ff|fe[89ab])/i.test(address);
+  return !address.includes('%') && !isLocalOrGroup && ipv6ToNumber(address) >> 64n !== 0n;
 }
 
 function check(good: boolean, what: string, found: string): void {

@@ -116,6 +116,7 @@ test('values that are none: nothing is installed', async () => {
     { ipv6: 'ff02::1' },
     { ipv6: '::' },
     { ipv6: 'fe80::1%br0' },
+    { ipv6: NEIGHBOUR.linkLocal },
   ]) {
     const [result] = await call({ install: { ...guard, ...wrong } });
     assert.match(JSON.stringify(result), /is not a valid/, JSON.stringify(wrong));
