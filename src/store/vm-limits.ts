@@ -9,8 +9,8 @@ export const LIMIT_RANGES = {
   /** kbit/s, as the guest sees the direction. */
   bandwidth_in: [1, 100_000_000],
   bandwidth_out: [1, 100_000_000],
-  /** kbit that may go at full speed after a pause, each direction. */
-  bandwidth_burst: [1, 100_000_000],
+  /** kbit that may go at full speed after a pause, each direction. The kernel counts its bytes in 32 bits. */
+  bandwidth_burst: [1, 34_359_738],
   /** Operations per second. */
   iops_read: [1, 10_000_000],
   iops_write: [1, 10_000_000],

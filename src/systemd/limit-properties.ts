@@ -19,20 +19,22 @@ export function cpuProperties(
 export interface DiskLimits {
   iops_read?: number | undefined;
   iops_write?: number | undefined;
+  /** Operations/s for a while after a pause; one below a rate is none. */
+  iops_burst?: number | undefined;
   bps_read?: number | undefined;
   bps_write?: number | undefined;
 }
 
 /**
  * The disk's limits are QEMU's to keep. This is the fence behind, for a QEMU that no longer obeys: far enough
- * off that it never holds up what was allowed. One request of a guest can become sixteen here (1 MiB over as
+ * off that it never holds up what was allowed, a burst neither. One request of a guest can become sixteen here (1 MiB over as
  * many clusters of the image), and a small one can move a whole cluster.
  */
 const HEADROOM = 20;
 
 const IO_PROPERTIES = [
-  ['IOReadIOPSMax', 'iops_read'],
-  ['IOWriteIOPSMax', 'iops_write'],
+  ['IOReadIOPSMax', 'iops_read', 'iops_burst'],
+  ['IOWriteIOPSMax', 'iops_write', 'iops_burst'],
   ['IOReadBandwidthMax', 'bps_read'],
   ['IOWriteBandwidthMax', 'bps_write'],
 ] as const;
@@ -40,13 +42,13 @@ const IO_PROPERTIES = [
 /** @param device its name in /dev; without one there is nothing to set. */
 export function ioProperties(limits: DiskLimits, device: string | undefined): string[] {
   if (device === undefined) return [];
-  return IO_PROPERTIES.flatMap(([property, key]) => {
+  return IO_PROPERTIES.flatMap(([property, key, burst]) => {
     const limit = limits[key];
     // The empty value clears the list of devices; whatever follows is added to it.
     const cleared = `${property}=`;
-    return limit === undefined
-      ? [cleared]
-      : [cleared, `${property}=/dev/${device} ${limit * HEADROOM}`];
+    if (limit === undefined) return [cleared];
+    const most = Math.max(limit, burst === undefined ? 0 : (limits[burst] ?? 0));
+    return [cleared, `${property}=/dev/${device} ${most * HEADROOM}`];
   });
 }
 

@@ -18,7 +18,7 @@ export interface ShapeInForce {
 
 export interface Bucket {
   bytesPerSecond: number;
-  /** What it holds. */
+  /** What it holds, as tc tells it (`holds`). */
   bytes: number;
 }
 
@@ -88,6 +88,18 @@ export function bucketOf(kbit: number, burst?: number): { bytes: number; queue: 
   const usual = Math.max(perSecond / 20, Math.min(WHOLE_BYTES, perSecond / 4));
   const bytes = Math.max(LEAST_BYTES, Math.round(burst === undefined ? usual : burst * 125));
   return { bytes, queue: Math.max(LEAST_QUEUE, bytes, Math.round(perSecond / 5)) };
+}
+
+/** The kernel tells a bucket as a time in ticks of 64 ns, by 32 bits: one of more than 274 s begins again at nothing. */
+const TOLD_SECONDS = 2 ** 32 * 64e-9;
+/** tc computes in microseconds. */
+const ROUNDED_SECONDS = 2e-6;
+
+/** Whether a bucket, as tc tells of it, is one of so many bytes. */
+export function holds(bucket: Bucket, bytes: number): boolean {
+  const turn = TOLD_SECONDS * bucket.bytesPerSecond;
+  const apart = Math.abs(bucket.bytes - (bytes % turn));
+  return Math.min(apart, turn - apart) <= 2 + ROUNDED_SECONDS * bucket.bytesPerSecond;
 }
 
 /** tc counts in bytes per second. */

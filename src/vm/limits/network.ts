@@ -1,4 +1,10 @@
-import { bytesPerSecond, type Shape } from '../../net/shape/plan.ts';
+import {
+  bucketOf,
+  bytesPerSecond,
+  holds,
+  type Shape,
+  type ShapeInForce,
+} from '../../net/shape/plan.ts';
 import { applyShape, readShape } from '../../net/shape/shape.ts';
 import type { VmLimits } from '../../store/vm-limits.ts';
 import type { LimitGroup } from './group.ts';
@@ -24,8 +30,8 @@ export const networkLimits: LimitGroup = {
     const found: VmLimits = {};
     if (now.in !== undefined) found.bandwidth_in = kbit(now.in.bytesPerSecond);
     if (now.out !== undefined) found.bandwidth_out = kbit(now.out.bytesPerSecond);
-    // tc tells the size of a bucket only in its own rounding.
-    if (hint.bandwidth_burst !== undefined) found.bandwidth_burst = hint.bandwidth_burst;
+    const burst = burstInForce(now, hint.bandwidth_burst);
+    if (burst !== undefined) found.bandwidth_burst = burst;
     return found;
   },
 };
@@ -36,6 +42,15 @@ export function shapeOf(limits: VmLimits): Shape {
     out: limits.bandwidth_out,
     burst: limits.bandwidth_burst,
   };
+}
+
+/** What tc tells is rounded, and without a bucket there is nothing to tell: then it is the burst that was wanted. */
+function burstInForce(now: ShapeInForce, wanted: number | undefined): number | undefined {
+  const other = [now.in, now.out].find(
+    (bucket) =>
+      bucket !== undefined && !holds(bucket, bucketOf(kbit(bucket.bytesPerSecond), wanted).bytes),
+  );
+  return other === undefined ? wanted : Math.max(1, Math.round(other.bytes / bytesPerSecond(1)));
 }
 
 function kbit(rate: number): number {

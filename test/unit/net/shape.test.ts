@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { leadsTo, parseBucket } from '../../../src/net/shape/listing.ts';
-import { bucketOf, ifbName, type ShapeInForce, shapePlan } from '../../../src/net/shape/plan.ts';
+import {
+  bucketOf,
+  holds,
+  ifbName,
+  type ShapeInForce,
+  shapePlan,
+} from '../../../src/net/shape/plan.ts';
 import { difference } from '../../../src/net/shape/shape.ts';
 
 const TAP = 'tap100i0';
@@ -91,6 +97,24 @@ test("tc's listing: only a bucket at the root, and only a redirection to that de
   assert.equal(leadsTo(filter, 'ifb101i0'), false);
   assert.equal(leadsTo('', 'ifb100i0'), false);
   assert.throws(() => parseBucket('{"kind":1}'), /tc lists in a way not known here/);
+});
+
+test('a bucket is known by what tc 6.1 tells of it, also when that has begun again', () => {
+  // kbit/s, bytes that were asked for, bytes that `tc -j qdisc show` told.
+  for (const [kbit, asked, told] of [
+    [1, 3200, 3200],
+    [26, 3250, 3249],
+    [50_000, 312_500, 312_500],
+    [100_000_000, 625_000_000, 624_987_500],
+    [1, 12_500_000, 27_414],
+    [100, 1_250_000_000, 2_741_497],
+    [1000, 4_294_967_295, 34_359_737],
+    [1000, 1_000_000_000, 3_567_587],
+  ] as const) {
+    const bucket = { bytesPerSecond: kbit * 125, bytes: told };
+    assert.ok(holds(bucket, asked), `${kbit} kbit/s, ${asked} bytes`);
+    assert.ok(!holds(bucket, Math.round(asked * 1.01)), `${kbit} kbit/s, not ${asked} bytes`);
+  }
 });
 
 test('what was read back is compared to the byte', () => {

@@ -31,6 +31,18 @@ test('behind the limits of QEMU stands a wider one on the disk below, or none', 
   assert.deepEqual(ioProperties({ iops_read: 500 }, undefined), []);
 });
 
+test('a burst above a rate moves the fence with it, one below does not', () => {
+  const limits = { iops_read: 100, iops_write: 3000, iops_burst: 2000, bps_read: 100 };
+  assert.deepEqual(
+    ioProperties(limits, 'sda').filter((property) => !property.endsWith('=')),
+    [
+      'IOReadIOPSMax=/dev/sda 40000',
+      'IOWriteIOPSMax=/dev/sda 60000',
+      'IOReadBandwidthMax=/dev/sda 2000',
+    ],
+  );
+});
+
 test('properties are set for this run of the unit', () => {
   assert.deepEqual(setPropertyArgv('blockhost-vm-web1.scope', ['CPUQuota=50%']), [
     'set-property',

@@ -10,7 +10,7 @@ module VagrantPlugins
       # Key => least and greatest value; but for CPU 0 takes a limit away (blockhost-qemu throttle).
       LIMITS = {
         "cpu_shares" => 1..10_000, "cpu_quota" => 1..100,
-        "bandwidth_in" => 0..100_000_000, "bandwidth_out" => 0..100_000_000, "bandwidth_burst" => 0..100_000_000,
+        "bandwidth_in" => 0..100_000_000, "bandwidth_out" => 0..100_000_000, "bandwidth_burst" => 0..34_359_738,
         "iops_read" => 0..10_000_000, "iops_write" => 0..10_000_000, "iops_burst" => 0..10_000_000,
         "iops_burst_seconds" => 0..3600, "bps_read" => 0..1_000_000_000_000, "bps_write" => 0..1_000_000_000_000
       }.freeze
