@@ -18,16 +18,36 @@ export interface Observation {
 const DEADLINE_MS = 1000;
 
 /** The state of a VM as QEMU tells it. Never throws for a VM that is off or hangs. */
-export async function observe(
-  { paths }: Pick<RootContext, 'paths'>,
+export function observe(
+  context: Pick<RootContext, 'paths'>,
   name: VmName,
   deadlineMs = DEADLINE_MS,
+): Promise<Observation> {
+  return observeBy('probe', context, name, deadlineMs);
+}
+
+/**
+ * By the monitor that verbs use. A monitor serves one client at a time: when the one for observers is silent, this
+ * tells a QEMU that hangs from one whose monitor somebody else holds.
+ */
+export function observeAnew(
+  context: Pick<RootContext, 'paths'>,
+  name: VmName,
+): Promise<Observation> {
+  return observeBy('qmp', context, name, DEADLINE_MS);
+}
+
+async function observeBy(
+  monitor: 'probe' | 'qmp',
+  { paths }: Pick<RootContext, 'paths'>,
+  name: VmName,
+  deadlineMs: number,
 ): Promise<Observation> {
   const files = paths.vm(name);
   const incarnation = runningIncarnation(files);
   if (incarnation === undefined) return { state: 'stopped' };
   try {
-    const { status } = await withQmp(files.probe, (qmp) => qmp.execute('query-status'), {
+    const { status } = await withQmp(files[monitor], (qmp) => qmp.execute('query-status'), {
       patienceMs: deadlineMs,
     });
     return { state: machineState(status), qemuStatus: status, incarnation };

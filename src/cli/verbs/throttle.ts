@@ -2,7 +2,6 @@ import { InvalidArgumentError } from 'commander';
 import { InputError } from '../../errors.ts';
 import { LIMIT_KEYS, LIMIT_RANGES, type LimitKey } from '../../store/vm-limits.ts';
 import { parseVmName } from '../../types.ts';
-import { withRunningVm } from '../../vm/limits/limit-run.ts';
 import { measure } from '../../vm/limits/measure.ts';
 import type { LimitChange } from '../../vm/limits/merge.ts';
 import { disagreeing, showLimits, throttleVm } from '../../vm/limits/throttle.ts';
@@ -60,9 +59,7 @@ export const verb: ActingVerb = {
     if (show) good = (await doShow(invocation, name)) && good;
     if (verify) {
       const { requested } = await showLimits(host, name);
-      const results = await withRunningVm(host, name, 'probe', (vm) =>
-        measure(vm, requested, VERIFY_SECONDS, host.signal),
-      );
+      const results = await measure(host, name, requested, VERIFY_SECONDS);
       for (const { key, limit, achieved, exceeded } of results) {
         const { what, value } = LIMIT_WORDS[key];
         const verdict = exceeded ? 'EXCEEDED' : 'kept';

@@ -15,7 +15,7 @@ import { extraDiskFiles } from '../extra-disks.ts';
 import type { Host } from '../host.ts';
 import { readJournal } from '../journal.ts';
 import { withVmLock } from '../lock.ts';
-import { isBeginning, observe } from '../observe.ts';
+import { isBeginning, type Observation, observe, observeAnew } from '../observe.ts';
 import { finish } from '../unfinished.ts';
 import type { Finding, Severity } from './finding.ts';
 
@@ -171,9 +171,25 @@ async function runFindings(
 
 async function stateFindings(host: Host, name: VmName): Promise<Finding[]> {
   const say = sayer(name);
-  const { state, qemuStatus = '' } = await observe(host, name);
-  if (state === 'unknown')
-    return [say('error', 'silent', 'QEMU is alive but does not answer', `run kill ${name}`)];
+  const seen = await observe(host, name);
+  if (seen.state !== 'unknown') return seenFindings(host, name, seen);
+  const anew = await observeAnew(host, name);
+  if (anew.state === 'unknown') {
+    const remedy = `run explain ${name}; only if it stays so, run kill ${name}`;
+    return [say('error', 'silent', 'QEMU is alive but does not answer', remedy)];
+  }
+  const { probe } = host.paths.vm(name);
+  const held = `QEMU answers, but not at ${probe}: another program holds it, and status knows nothing`;
+  const remedy = `wait until it lets go; ss -xp src ${probe} lists its clients`;
+  return [say('warning', 'monitor', held, remedy), ...seenFindings(host, name, anew)];
+}
+
+function seenFindings(
+  host: Host,
+  name: VmName,
+  { state, qemuStatus = '' }: Observation,
+): Finding[] {
+  const say = sayer(name);
   if (qemuStatus === 'io-error')
     return [
       say(

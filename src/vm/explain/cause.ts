@@ -33,7 +33,7 @@ function silent({ name, processState, runEvents }: Facts): Cause {
   return {
     ...base,
     text: 'QEMU is alive but does not answer; why cannot be told from outside',
-    advice: `wait, or run kill ${name}, then start ${name}`,
+    advice: `look again in a minute; only if it stays so, run kill ${name}, then start ${name}`,
   };
 }
 

@@ -14,7 +14,7 @@ import type { VmName } from '../../types.ts';
 import { isAbandoned } from '../backup/abandoned.ts';
 import type { ReadHost } from '../host.ts';
 import { type JournalEntry, readJournal } from '../journal.ts';
-import { type Observation, observe } from '../observe.ts';
+import { type Observation, observe, observeAnew } from '../observe.ts';
 import { type Attempts, readAttempts } from '../restart/attempts.ts';
 
 /** All that the host has to say of one VM. */
@@ -51,7 +51,8 @@ const LINES = 20;
 export async function gatherFacts(host: ReadHost, name: VmName): Promise<Facts> {
   const files = host.paths.vm(name);
   const config = readVmConfig(name, files);
-  const now = await observe(host, name);
+  const first = await observe(host, name);
+  const now = first.state === 'unknown' ? await observeAnew(host, name) : first;
   const last = lastRun(files);
   const run = now.incarnation ?? last?.run;
   const key = run === undefined ? undefined : incarnationKey(run);

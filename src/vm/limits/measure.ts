@@ -1,10 +1,13 @@
 import * as fs from 'node:fs';
+import { ProvisionerError } from '../../errors.ts';
 import { readProcessStat, TICKS_PER_SECOND } from '../../host/process.ts';
 import { monotonicMs, sleep } from '../../host/time.ts';
 import { ifbName } from '../../net/shape/plan.ts';
 import { LIMIT_KEYS, type LimitKey, type VmLimits } from '../../store/vm-limits.ts';
-import { DEVICE } from '../../types.ts';
+import { DEVICE, type VmName } from '../../types.ts';
+import type { RootContext } from '../host.ts';
 import type { LimitedVm } from './group.ts';
+import { withRunningVm } from './limit-run.ts';
 
 export interface Measured {
   key: LimitKey;
@@ -18,16 +21,23 @@ export interface Measured {
 /** The bucket of a bandwidth nobody gave a burst, and two clocks that are not read at once. */
 const TOLERANCE = 1.1;
 
-/** What the VM uses of its limits, over some seconds of whatever it does. */
+/**
+ * What the VM uses of its limits, over some seconds of whatever it does. The monitor, which serves one at a time, is
+ * others' meanwhile. @throws ProvisionerError when the VM is started anew meanwhile
+ */
 export async function measure(
-  vm: LimitedVm,
+  context: Pick<RootContext, 'paths' | 'signal'>,
+  name: VmName,
   limits: VmLimits,
   seconds: number,
-  signal?: AbortSignal,
 ): Promise<Measured[]> {
-  const first = await counters(vm);
-  await sleep(seconds * 1000, signal);
-  const second = await counters(vm);
+  const first = await withRunningVm(context, name, 'probe', counters);
+  await sleep(seconds * 1000, context.signal);
+  const second = await withRunningVm(context, name, 'probe', counters);
+  if (second.run !== first.run)
+    throw new ProvisionerError(`VM ${name} was started anew while it was measured`, {
+      hint: 'run it again',
+    });
   const elapsed = (second.at - first.at) / 1000;
   return LIMIT_KEYS.flatMap((key) => {
     const [limit, from, to] = [limits[key], first.used[key], second.used[key]];
@@ -60,6 +70,8 @@ const SEED_QDEV = `/machine/peripheral/${DEVICE.seed}/virtio-backend`;
 
 interface Counters {
   at: number;
+  /** The run that they are of. */
+  run: string;
   /** In the limit's unit times seconds. */
   used: { [K in LimitKey]?: number };
 }
@@ -76,15 +88,16 @@ async function counters(vm: LimitedVm): Promise<Counters> {
     bps_read: sum('rd_bytes'),
     bps_write: sum('wr_bytes'),
   };
-  const ticks = readProcessStat(vm.pid)?.cpuTicks;
-  if (ticks !== undefined) used.cpu_quota = ((ticks / TICKS_PER_SECOND) * 100) / vm.config.vcpus;
+  const process = readProcessStat(vm.pid);
+  if (process !== undefined)
+    used.cpu_quota = ((process.cpuTicks / TICKS_PER_SECOND) * 100) / vm.config.vcpus;
   if (vm.config.network.mode === 'bridge') {
     const { tap } = vm.config.network;
     used.bandwidth_in = kbit(tap, 'tx_bytes');
     // The tap counts what the guest sends before it waits for its turn, the other device after.
     used.bandwidth_out = kbit(ifbName(tap), 'tx_bytes');
   }
-  return { at: monotonicMs(), used };
+  return { at: monotonicMs(), run: `${vm.pid}/${process?.startTime}`, used };
 }
 
 function kbit(device: string, counter: string): number {

@@ -5,6 +5,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { after, before, test } from 'node:test';
 import { poll } from '../../../src/host/time.ts';
+import { withQmp } from '../../../src/qmp/with-qmp.ts';
 import { parseVmName } from '../../../src/types.ts';
 import type { Reported } from '../../../src/vm/doctor/finding.ts';
 import { Journal } from '../../../src/vm/journal.ts';
@@ -50,6 +51,16 @@ test('a QEMU that does not answer, and a guest that is paused, are told apart', 
   const [finding] = (await doctor(sandbox)).findings;
   assert.deepEqual([finding?.code, finding?.severity], ['paused', 'note']);
   await sandbox.ok('start', ['web1']);
+});
+
+test('a QEMU whose monitor another program holds is well, and nobody advises to kill it', async () => {
+  await withQmp(sandbox.files('web1').probe, async () => {
+    const [finding, ...others] = (await doctor(sandbox)).findings;
+    assert.deepEqual([finding?.code, finding?.severity, others], ['monitor', 'warning', []]);
+    assert.doesNotMatch(JSON.stringify(finding), /kill/);
+    const explained = await sandbox.ok('explain', ['web1', '--json']);
+    assert.equal((JSON.parse(explained) as { cause: string }).cause, 'running');
+  });
 });
 
 test('what a killed QEMU leaves is mended, and the VM starts', async () => {
