@@ -1,7 +1,6 @@
 import { sleep } from '../src/host/time.ts';
-import { withQmp } from '../src/qmp/with-qmp.ts';
-import { DISK_QDEV } from '../src/types.ts';
 import { DirectIo, type IoKind } from '../test/support/guest-io/direct-io.ts';
+import { diskRate } from '../test/support/guest-io/disk-rate.ts';
 import { Namespace } from '../test/support/namespace.ts';
 import { Stream } from '../test/support/net/stream.ts';
 import { Sandbox } from '../test/support/sandbox.ts';
@@ -115,7 +114,7 @@ async function diskRows(guest: Guest, scope: Scope): Promise<Row[]> {
   const io = await DirectIo.install(scope, inGuest);
   for (const { limit, depth } of DISK) {
     const asked = String(limit);
-    const use = async (kinds: readonly IoKind[]): Promise<Operations> => {
+    const use = async (kinds: readonly IoKind[]): Promise<Record<IoKind, number>> => {
       await guest.ok(
         'throttle',
         'web1',
@@ -130,38 +129,18 @@ async function diskRows(guest: Guest, scope: Scope): Promise<Row[]> {
     const [reads, writes] = [await use(['read']), await use(['write'])];
     const mixed = await use(['read', 'write']);
     rows.push(
-      within(`direct reads, limit ${limit}`, reads.reads, '/s', limit, SHARE),
-      within(`direct writes, limit ${limit}`, writes.writes, '/s', limit, SHARE),
-      within(`direct reads, both limits ${limit}`, mixed.reads, '/s', limit, SHARE),
-      within(`direct writes, both limits ${limit}`, mixed.writes, '/s', limit, SHARE),
+      within(`direct reads, limit ${limit}`, reads.read, '/s', limit, SHARE),
+      within(`direct writes, limit ${limit}`, writes.write, '/s', limit, SHARE),
+      within(`direct reads, both limits ${limit}`, mixed.read, '/s', limit, SHARE),
+      within(`direct writes, both limits ${limit}`, mixed.write, '/s', limit, SHARE),
     );
   }
   return rows;
 }
 
-interface Operations {
-  reads: number;
-  writes: number;
-}
-
 /** What the guest does in a second. */
-async function operations(sandbox: Sandbox): Promise<Operations> {
+async function operations(sandbox: Sandbox): Promise<Record<IoKind, number>> {
+  const monitor = sandbox.files('web1').probe;
   await sleep(1500);
-  const before = await counters(sandbox);
-  await sleep(SECONDS * 1000);
-  const now = await counters(sandbox);
-  const seconds = (now.at - before.at) / 1000;
-  return {
-    reads: (now.reads - before.reads) / seconds,
-    writes: (now.writes - before.writes) / seconds,
-  };
-}
-
-function counters(sandbox: Sandbox): Promise<Operations & { at: number }> {
-  return withQmp(sandbox.files('web1').probe, async (qmp) => {
-    const disks = await qmp.execute('query-blockstats');
-    const stats = disks.find(({ qdev }) => qdev === DISK_QDEV)?.stats;
-    if (stats === undefined) throw new Error('QEMU tells nothing of the disk');
-    return { at: performance.now(), reads: stats.rd_operations, writes: stats.wr_operations };
-  });
+  return await diskRate(monitor, SECONDS);
 }

@@ -5,7 +5,7 @@ import { projectRoot } from '../program.ts';
 import { temporaryDirectory } from '../temporary.ts';
 
 /** Runs a shell command in the guest; it fails unless its exit code is 0. */
-type InGuest = (command: string) => Promise<unknown>;
+type InGuest = (command: string) => Promise<string>;
 
 export type IoKind = 'read' | 'write';
 
@@ -36,14 +36,23 @@ export class DirectIo {
     return new DirectIo(inGuest);
   }
 
-  /** @param depth how many requests are under way at all times */
+  /** Returns before its first request. @param depth how many requests are under way at all times */
   async begin(kind: IoKind, depth: number): Promise<void> {
     const command = `/run/direct-io ${kind} /dev/vda ${BEGIN[kind] * 2 ** 20} ${depth}`;
-    await this.#inGuest(`${command} </dev/null >/dev/null 2>&1 & sleep 0.3; kill -0 $!`);
+    const told = `/run/direct-io.${kind}`;
+    await this.#inGuest(
+      `echo running >${told}; (${command}; echo "ended with $?" >${told}) </dev/null >/dev/null 2>&1 &`,
+    );
+  }
+
+  /** For each load since the last end: `running`, or `ended with` the number of its error. */
+  async states(): Promise<string> {
+    return (await this.#inGuest('grep "" /dev/null /run/direct-io.*')).trimEnd();
   }
 
   async end(): Promise<void> {
-    await this.#inGuest('killall direct-io; while pidof direct-io; do sleep 0.1; done; true');
+    const told = 'while grep -qs running /run/direct-io.*; do sleep 0.1; done';
+    await this.#inGuest(`killall direct-io; ${told}; rm -f /run/direct-io.*`);
   }
 }
 
