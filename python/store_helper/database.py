@@ -8,6 +8,7 @@ from pathlib import Path
 
 from blockhost.vm_db import get_database
 
+from config_files import read_json, read_yaml
 from errors import HelperError
 from files import PATIENCE, patiently
 from ledger import Ledger
@@ -27,7 +28,14 @@ class Database:
         self.ledger = Ledger(self.file.with_name(LEDGER))
 
     def _open(self):
-        return get_database(config_path=str(self._config / "db.yaml"), fallback_dir=self._config)
+        settings = self._config / "db.yaml"
+        try:
+            return get_database(config_path=str(settings), fallback_dir=self._config)
+        except Exception:
+            # It does not say which of its files it could not read.
+            read_yaml(settings)
+            read_json(self._config / "broker-allocation.json")
+            raise
 
     def read(self, patience: float = PATIENCE) -> dict:
         return patiently(lambda: json.loads(self.file.read_text()), patience)

@@ -19,7 +19,7 @@ def on_host(test, bridge="br0", address="192.168.7.20/24", kvm=True, free=100):
         "find_bridge": lambda: bridge if interface else "",
         "bridges": lambda: sorted(known),
         "is_bridge": lambda name: name in known,
-        "bridge_network": lambda name: interface if name == bridge else None,
+        "bridge_networks": lambda name: [interface] if interface and name == bridge else [],
         "gateway_of": lambda *_: str(interface.network[1]),
         "has_kvm": lambda: kvm,
         "free_gb": lambda _path: free,

@@ -109,6 +109,20 @@ class Page(unittest.TestCase):
             answer = self.client.post("/api/qemu/vms/web1/stop", headers={"Sec-Fetch-Site": site})
             self.assertEqual(answer.status_code, code, site)
 
+    def test_nor_do_they_where_browsers_tell_the_origin_only(self):
+        for host_, origin, code in (
+            ("panel.example:8080", "http://panel.example:8080", 303),
+            ("panel.example", "http://Panel.example:8080", 303),
+            ("[2001:db8::1]:80", "http://[2001:db8::1]", 303),
+            ("panel.example", "http://vm7.panel.example", 403),
+            ("panel.example", "null", 403),
+            ("panel.example", "http://[", 403),
+            ("192.0.2.1", "http://192.0.2.10", 403),
+        ):
+            headers = {"Host": host_, "Origin": origin}
+            answer = self.client.post("/api/qemu/vms/web1/stop", headers=headers)
+            self.assertEqual(answer.status_code, code, headers)
+
     def test_a_page_number_may_be_anything(self):
         for number in ("1" * 5000, "²", "-1", ""):
             self.assertEqual(self.client.get("/qemu", query_string={"page": number}).status_code, 200)

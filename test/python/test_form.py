@@ -1,6 +1,8 @@
 """What the wizard takes, and what it makes of it."""
 
+import ipaddress
 import unittest
+from unittest import mock
 
 import host
 from blockhost.provisioner_qemu import detect, form
@@ -53,6 +55,19 @@ class Form(unittest.TestCase):
         small = {**GOOD, "ip_network": "192.168.7.0/25", "ip_start": "100"}
         self.assertIn("ip_end", form.check({**small, "ip_end": "127"})[1])
         self.assertEqual(form.check({**small, "ip_end": "126"})[1], {})
+
+    def test_a_pool_the_bridge_does_not_reach_is_told(self):
+        away = {**GOOD, "ip_network": "192.168.8.0/24", "gateway": "192.168.8.1"}
+        self.assertIn("192.168.7.20", form.check(away)[1]["ip_network"])
+        second = [ipaddress.IPv4Interface(text) for text in ("192.168.7.20/24", "192.168.8.2/24")]
+        with mock.patch.object(detect, "bridge_networks", lambda _: second):
+            self.assertEqual(form.check(away)[1], {})
+
+    def test_the_hosts_own_addresses_are_passed_over_but_one_is_left(self):
+        for start, end, right in ((1, 20, True), (20, 20, False), (1, 1, False), (20, 21, True)):
+            _, errors = form.check({**GOOD, "ip_start": start, "ip_end": end})
+            self.assertEqual("ip_end" not in errors, right, (start, end))
+        self.assertIn("ip_end", form.check({**GOOD, "gateway": "192.168.7.21", "ip_start": 20, "ip_end": 21})[1])
 
     def test_each_bad_field_is_told_by_name(self):
         for field, values in {

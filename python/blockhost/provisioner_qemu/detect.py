@@ -33,15 +33,21 @@ def is_bridge(name: str) -> bool:
     return bool(DEVICE.fullmatch(name)) and (NETWORK_CLASS / name / "bridge").is_dir()
 
 
-def bridge_network(name: str) -> ipaddress.IPv4Interface | None:
-    """The bridge's own address with its subnet."""
+def bridge_networks(name: str) -> list[ipaddress.IPv4Interface]:
+    """The bridge's own addresses with their subnets."""
     if not is_bridge(name):
-        return None
-    for card in run_json(["ip", "-j", "-4", "addr", "show", "dev", name, "scope", "global"]):
-        for address in card.get("addr_info", []):
-            if address.get("family") == "inet":
-                return ipaddress.IPv4Interface(f"{address['local']}/{address['prefixlen']}")
-    return None
+        return []
+    return [
+        ipaddress.IPv4Interface(f"{address['local']}/{address['prefixlen']}")
+        for card in run_json(["ip", "-j", "-4", "addr", "show", "dev", name, "scope", "global"])
+        for address in card.get("addr_info", [])
+        if address.get("family") == "inet"
+    ]
+
+
+def bridge_network(name: str) -> ipaddress.IPv4Interface | None:
+    """The first one."""
+    return next(iter(bridge_networks(name)), None)
 
 
 def find_bridge() -> str:

@@ -109,6 +109,19 @@ def _check_pool(settings: dict, errors: dict) -> None:
             errors["gateway"] = "The gateway is not an address of the subnet."
     except ValueError:
         errors["gateway"] = "Use an IPv4 address."
+    if not errors.keys() & {"ip_start", "ip_end", "gateway"}:
+        _check_pool_on_bridge(settings, network, errors)
+
+
+def _check_pool_on_bridge(settings: dict, network: ipaddress.IPv4Network, errors: dict) -> None:
+    """The program gives no VM the gateway's address or one of the host's; something has to be left, and be reached."""
+    own = [interface.ip for interface in detect.bridge_networks(settings["bridge"])]
+    if own and not any(address in network for address in own):
+        errors["ip_network"] = f"The bridge has no address in this subnet, but {own[0]}: VMs would not be reached."
+    taken = {settings["gateway"], *map(str, own)}
+    pool = range(settings["ip_start"], settings["ip_end"] + 1)
+    if all(_address(settings["ip_network"], octet) in taken for octet in pool):
+        errors["ip_end"] = "These are only the gateway's and the host's own addresses: none is left for VMs."
 
 
 def _address(network: str, octet: int) -> str:

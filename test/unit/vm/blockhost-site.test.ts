@@ -56,10 +56,32 @@ test('one-time codes are as web3-defaults.yaml says', async (t) => {
   assert.match(await site.userData(guest), /otp = "8 120"/);
 });
 
-function fresh(t: TestContext) {
-  const files = blockhostFiles(t);
+test('values that are odd leave the defaults, files that are damaged are named', async (t) => {
+  const { site, etc, files } = fresh(t);
+  const [web3, broker] = ['web3-defaults.yaml', 'broker-allocation.json'].map((name) =>
+    path.join(etc, name),
+  ) as [string, string];
+  const ipv6 = '2001:db8::a5';
+  // Opened before they are: the database reads the broker's, too.
+  await site.userData(guest);
+  fs.writeFileSync(web3, 'auth: [6, 300]');
+  fs.writeFileSync(broker, JSON.stringify({ prefix: 'none', dns_zone: 7 }));
+  assert.match(await site.userData({ ...guest, ipv6 }), /otp = "6 300"/);
+  assert.equal(await site.ipv6Gateway(ipv6), '');
+  fs.writeFileSync(web3, 'auth: {otp_length: [');
+  await assert.rejects(
+    site.userData(guest),
+    /web3-defaults\.yaml is damaged: it is not valid YAML/,
+  );
+  fs.writeFileSync(web3, '[]');
+  fs.writeFileSync(broker, '{"prefix":\n');
+  await assert.rejects(site.userData(guest), /broker-allocation\.json is damaged: it is not valid/);
+  await assert.rejects(fresh(t, files).site.userData(guest), /broker-allocation\.json is damaged/);
+});
+
+function fresh(t: TestContext, files = blockhostFiles(t)) {
   const helper = new HelperClient(helperCommand(files));
   t.after(() => helper.close());
   const directories = { etc: files.etc, run: files.etc, share: files.etc };
-  return { etc: files.etc, site: new BlockhostSite(directories, helper) };
+  return { etc: files.etc, files, site: new BlockhostSite(directories, helper) };
 }

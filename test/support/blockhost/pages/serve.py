@@ -17,7 +17,7 @@ if sys.argv[1] == "installer":
     interface = ipaddress.IPv4Interface("192.168.7.20/24")
     detect.find_bridge = lambda: "br0"
     detect.is_bridge = lambda name: name == "br0"
-    detect.bridge_network = lambda name: interface if name == "br0" else None
+    detect.bridge_networks = lambda name: [interface] if name == "br0" else []
     detect.gateway_of = lambda *_: "192.168.7.1"
     detect.has_kvm = lambda: False
     detect.free_gb = lambda _path: 120
