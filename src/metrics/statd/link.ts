@@ -13,6 +13,8 @@ export interface LinkEvents {
 const CONNECT_MS = 2000;
 /** A process with much memory takes a while to end after its sockets have. */
 const LATELY_MS = 5000;
+/** One that breaks sooner was no good: who hangs up again and again is called less and less often. */
+const STEADY_MS = 10_000;
 /** Nothing that is asked here has an answer of more than some ten KB. */
 const MAX_LINE_BYTES = 1024 * 1024;
 /** Between two samples so many events are acted on; the next sample sees what the others were about. */
@@ -35,6 +37,7 @@ export class Link {
   #silent = false;
   #closed = false;
   #eventCount = 0;
+  #upMs = 0;
   #brokeMs = Number.NEGATIVE_INFINITY;
 
   constructor(socket: string, events: LinkEvents) {
@@ -60,8 +63,11 @@ export class Link {
   /** Connects when there is no connection and it is time to try. */
   poke(): void {
     this.#eventCount = 0;
-    if (this.#closed || this.#connecting || this.#qmp !== undefined) return;
-    if (this.#backoff.isDue(monotonicMs())) void this.#connect();
+    if (this.#closed || this.#connecting) return;
+    const now = monotonicMs();
+    if (this.#qmp === undefined) {
+      if (this.#backoff.isDue(now)) void this.#connect();
+    } else if (now - this.#upMs >= STEADY_MS) this.#backoff.succeeded();
   }
 
   /**
@@ -102,7 +108,7 @@ export class Link {
     if (this.#closed) return qmp.close();
     this.#qmp = qmp;
     this.#silent = false;
-    this.#backoff.succeeded();
+    this.#upMs = monotonicMs();
     qmp.listen((event) => this.#onEvent(qmp, event));
     void qmp.closed.then(() => this.#lost(qmp));
     this.#events.onUp();

@@ -1,11 +1,16 @@
 import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import { type TestContext, test } from 'node:test';
+import { identify } from '../../../src/host/process.ts';
 import { poll, sleep } from '../../../src/host/time.ts';
 import { readHistory } from '../../../src/metrics/history/reader.ts';
 import { type Published, readFresh, readPublished } from '../../../src/metrics/published.ts';
 import { Statd } from '../../../src/metrics/statd/statd.ts';
+import { writeIncarnation } from '../../../src/store/incarnation.ts';
+import { writeVmConfig } from '../../../src/store/vm-config.ts';
 import { parseVmName } from '../../../src/types.ts';
+import { FakeQmpServer, NO_REPLY } from '../../support/fake-qmp.ts';
+import { configOf } from '../../support/fleet/config.ts';
 import { Fleet, type StubVm, stubVms } from '../../support/fleet/fleet.ts';
 import { StatdProcess } from '../../support/fleet/statd-process.ts';
 import { programFile, Running } from '../../support/program.ts';
@@ -173,6 +178,29 @@ test(
     }
   },
 );
+
+test('a QEMU that greets and hangs up, again and again, is called seldom', limits, async (t) => {
+  const { fleet, until } = await world(t, stubVms(1));
+  const files = fleet.paths.vm(parseVmName('flaps'));
+  for (const directory of [files.directory, files.run]) fs.mkdirSync(directory);
+  const fake = await FakeQmpServer.start({ path: files.stat });
+  t.after(() => fake.stop());
+  fake.on('qmp_capabilities', ({ id, connection }) => {
+    connection.send({ return: {}, id });
+    setImmediate(() => connection.hangUp());
+    return NO_REPLY;
+  });
+  const self = identify(process.pid);
+  assert.ok(self);
+  writeIncarnation(files, { ...self, runner: 'direct', accel: 'tcg', started_at: '' });
+  writeVmConfig(files, configOf('flaps', 9));
+  assert.ok(await poll(() => (fake.connected.ever >= 4 ? true : undefined), soon));
+  const { ever } = fake.connected;
+  await sleep(2000);
+  // Twice as long a pause each time, where hundreds of calls would have found room.
+  assert.ok(fake.connected.ever - ever < 20, `${fake.connected.ever - ever} calls in 2 s`);
+  await until('vm000', ({ record }) => record.state === 'running');
+});
 
 test('another VM of the same name has no past', limits, async (t) => {
   const { fleet, until } = await world(t, stubVms(1));
