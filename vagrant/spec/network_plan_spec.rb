@@ -49,6 +49,9 @@ RSpec.describe VagrantPlugins::Blockhost::NetworkPlan do
     [:private_network, { type: "dhcp" }] => /private_network needs ip:/,
     [:forwarded_port, { guest: 80, host: 8080, protocol: "sctp" }] => /forwarded_port 8080: protocol must be tcp or udp/,
     [:forwarded_port, { guest: 80, host: 8080, host_ip: "::1" }] => /forwarded_port 8080: host_ip must be an IPv4/,
+    [:forwarded_port, { guest: 80, host: 8080, host_ip: "999.0.0.1" }] => /host_ip must be an IPv4 address, but is "999/,
+    [:forwarded_port, { guest: 80, host: 8080, host_ip: 5 }] => /host_ip must be an IPv4 address, but is 5/,
+    [:private_network, { ip: ["10.0.0.1"] }] => /private_network \["10.0.0.1"\] .*: it is not an address/,
     [:public_network, { bridge: "br0" }] => /blockhost.network: "user" does not go with a public_network/,
   }.each do |network, expected|
     it "refuses #{network}" do
@@ -93,6 +96,10 @@ RSpec.describe VagrantPlugins::Blockhost::NetworkPlan do
         [/public_network "10.1.0.5" .*: gateway "#{gateway}" is not another address on its network; use one from 10.1.0.1/]
       )
     end
+  end
+
+  it "refuses a bridge that is no text" do
+    expect(plan([:public_network, { bridge: 5 }]).errors).to match([/public_network: bridge must be a text, but is 5/])
   end
 
   it "takes an empty host_ip for none" do

@@ -17,6 +17,13 @@ module VagrantPlugins
         "240.0.0.0/4" => "of nobody yet",
       }.transform_keys { |network| IPAddr.new(network) }.freeze
 
+      # @return [Boolean] whether it is four numbers of a byte each, whatever may have such an address
+      def self.ipv4?(text)
+        text.is_a?(String) && text.match?(/\A\d{1,3}(\.\d{1,3}){3}\z/) && IPAddr.new(text).ipv4?
+      rescue IPAddr::Error
+        false
+      end
+
       # @param text what the Vagrantfile says
       # @param prefix [Integer] length of the network's prefix
       def initialize(text, prefix)

@@ -78,6 +78,9 @@ module VagrantPlugins
         if public_networks.any? && @config.network == "user"
           errors << "blockhost.network: \"user\" does not go with a public_network"
         end
+        unless public_networks.flat_map { |options| options[:bridge] || [] }.all?(String)
+          errors << "config.vm.network: public_network: bridge must be a text, but is #{bridge.inspect}"
+        end
         if public_networks.any? && bridge.nil?
           errors << "config.vm.network: public_network needs bridge: \"NAME\", or blockhost.bridge"
         end
@@ -138,7 +141,7 @@ module VagrantPlugins
         protocol = options[:protocol] || "tcp"
         where = "config.vm.network: forwarded_port #{options[:host]}"
         return "#{where}: protocol must be tcp or udp, but is #{protocol.inspect}" unless %w[tcp udp].include?(protocol.to_s)
-        return if ip.nil? || ip.match?(/\A\d{1,3}(\.\d{1,3}){3}\z/)
+        return if ip.nil? || HostAddress.ipv4?(ip)
 
         "#{where}: host_ip must be an IPv4 address, but is #{ip.inspect}"
       end
