@@ -16,8 +16,21 @@ RSpec.describe VagrantPlugins::Blockhost::Program do
 
   it "fails with the last line the command said, without its own name" do
     fake_program("echo working >&2; echo 'blockhost-qemu start: VM web1: no room; free some' >&2; exit 1")
-    expect { described_class.run("start", "web1") }
+    lines = []
+    expect { described_class.run("start", "web1") { |line| lines << line } }
       .to raise_error(errors::CommandFailed, /`blockhost-qemu start` failed: VM web1: no room; free some/)
+    expect(lines).to eq(%w[working])
+  end
+
+  it "takes what is no text, and text beyond ASCII in any locale" do
+    before = Encoding.default_external
+    Encoding.default_external = Encoding::US_ASCII
+    fake_program("printf 'caf\\303\\251\\n\\377\\n' >&2; exit 1")
+    lines = []
+    expect { described_class.run("start") { |line| lines << line } }.to raise_error(errors::CommandFailed)
+    expect(lines).to eq(["caf\u00e9", "\ufffd"])
+  ensure
+    Encoding.default_external = before
   end
 
   it "says so when the command is not there" do

@@ -10,6 +10,8 @@ module VagrantPlugins
     # Runs blockhost-qemu: an argv array, never a shell. Several machines of one `vagrant up` do so at once.
     module Program
       COMMAND = "blockhost-qemu"
+      # The line that says why it failed begins with the name of the command; no other does.
+      ERROR = /\A#{COMMAND} \S+: /
       # Anything that only looks answers well within this.
       LOOK_SECONDS = 20
       # After the first signal the program undoes what it did.
@@ -21,7 +23,7 @@ module VagrantPlugins
 
       # @return [String] what the command printed
       # @param interrupted [Proc] asked while the command runs; once true the command is told to end
-      # @yield each line of progress
+      # @yield each line of progress, but for the error
       # @raise [Errors::CommandFailed]
       def run(*words, interrupted: -> { false }, limit: nil, &progress)
         out, err, status, late = execute(words.map(&:to_s), interrupted, limit, progress)
@@ -38,8 +40,9 @@ module VagrantPlugins
       end
 
       def execute(words, interrupted, limit, progress)
-        out_reader, out_writer = IO.pipe
-        err_reader, err_writer = IO.pipe
+        # Whatever the locale is: names of files are in what it says.
+        out_reader, out_writer = IO.pipe(Encoding::UTF_8)
+        err_reader, err_writer = IO.pipe(Encoding::UTF_8)
         # A group of its own: a Ctrl-C at the terminal reaches it once, from us, after Vagrant has noticed.
         pid = Process.spawn(COMMAND, *words, in: File::NULL, out: out_writer, err: err_writer, pgroup: true)
         [out_writer, err_writer].each(&:close)
@@ -47,7 +50,12 @@ module VagrantPlugins
         lines = []
         readers = [
           Thread.new { out_reader.each_line { |line| said << line } },
-          Thread.new { err_reader.each_line(chomp: true) { |line| lines << line.tap { progress&.call(line) } } },
+          Thread.new do
+            err_reader.each_line(chomp: true) do |bytes|
+              lines << (line = bytes.scrub)
+              progress&.call(line) unless line.match?(ERROR)
+            end
+          end,
         ]
         status, late = wait(Process.detach(pid), pid, interrupted, limit)
         readers.each { |reader| reader.join(DRAIN_SECONDS) || reader.kill }
@@ -82,10 +90,9 @@ module VagrantPlugins
         # It ended in between.
       end
 
-      # The last line is the error; it begins with the name of the command.
       def reason(lines, status)
         last = lines.reject { |line| line.strip.empty? }.last
-        return last.sub(/\A#{COMMAND} \S+: /, "") if last
+        return last.sub(ERROR, "") if last
         return "it was ended by signal #{status.termsig}" if status&.signaled?
 
         "it said nothing"
