@@ -157,6 +157,17 @@ RSpec.describe VagrantPlugins::Blockhost::Action do
       expect { ensure_template }.to raise_error(VagrantPlugins::Blockhost::Errors::TemplateBusy)
     end
 
+    it "says how a user without root comes to a template when none can be built" do
+      fake_program("[ $1 = inspect ] && exec echo '{\"template\":null}'
+        echo 'blockhost-qemu build-template: needs root' >&2; exit 1")
+      env[:ui] = double(info: nil)
+      allow(machine.env).to receive(:lock).and_yield
+      expect { ensure_template }.to raise_error(
+        VagrantPlugins::Blockhost::Errors::NoTemplate, /needs root\n.*build-template --cloud-image .*config.vm.box/m
+      )
+      expect(reached).to be_empty
+    end
+
     it "stops waiting at a Ctrl-C" do
       env[:interrupted] = true
       expect { ensure_template }.to raise_error(Vagrant::Errors::VagrantInterrupt)

@@ -48,6 +48,10 @@ module VagrantPlugins
         error_key(:guest_silent)
       end
 
+      class NoTemplate < Base
+        error_key(:no_template)
+      end
+
       class TemplateBusy < Base
         error_key(:template_busy)
       end

@@ -2,6 +2,7 @@
 
 require_relative "base"
 require_relative "../clock"
+require_relative "../errors"
 require_relative "../recipe"
 
 module VagrantPlugins
@@ -19,14 +20,22 @@ module VagrantPlugins
             in_turn(env) do
               next unless needed?(env)
 
-              say(env, "building_template")
-              program(env, "build-template", &detail(env))
+              build(env)
             end
           end
           @app.call(env)
         end
 
         private
+
+        def build(env)
+          say(env, "building_template")
+          program(env, "build-template", &detail(env))
+        rescue Errors::CommandFailed => e
+          raise Vagrant::Errors::VagrantInterrupt if env[:interrupted]
+
+          raise Errors::NoTemplate, reason: e.message
+        end
 
         # Waits while another Vagrant builds it, for which Vagrant's own lock neither has an end nor knows a Ctrl-C.
         def in_turn(env, &block)
