@@ -1,6 +1,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import * as vm from 'node:vm';
+import { readRange } from '../host/read-range.ts';
 
 /*
  * The first part of the program file: it compiles the one of the two others that is needed, or takes what V8 kept
@@ -27,21 +28,11 @@ const program = process.argv[1] ?? '';
 /** Both parts stand in comments after this one (scripts/build.mjs), which V8 skips faster than any literal. */
 function textOf(part: Part): string {
   const [at, length] = [Number(LOOKING_AT), Number(LOOKING_LENGTH)];
-  if (part === 'looking') return read(at, length).replaceAll(NO_END, END);
+  if (part === 'looking')
+    return readRange(program, at, length).toString('latin1').replaceAll(NO_END, END);
   const zlib = require('node:zlib') as typeof import('node:zlib');
   const packed = fs.readFileSync(program, 'latin1').slice(at + length + BETWEEN.length);
   return zlib.brotliDecompressSync(Buffer.from(packed, 'base64')).toString();
-}
-
-function read(at: number, length: number): string {
-  const bytes = Buffer.allocUnsafeSlow(length);
-  const fd = fs.openSync(program, 'r');
-  try {
-    fs.readSync(fd, bytes, 0, length, at);
-  } finally {
-    fs.closeSync(fd);
-  }
-  return bytes.toString('latin1');
 }
 
 function directory(): string {

@@ -76,7 +76,7 @@ export interface Config {
 }
 
 /** The file read when BLOCKHOST_QEMU_CONFIG is not set; it need not exist. */
-export const DEFAULT_CONFIG = '/etc/blockhost-qemu/config.yaml';
+const DEFAULT_CONFIG = '/etc/blockhost-qemu/config.yaml';
 
 /**
  * Settings in order of precedence: environment (BLOCKHOST_QEMU_STATE_DIR, BLOCKHOST_QEMU_RUN_DIR), file, defaults.

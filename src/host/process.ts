@@ -84,6 +84,17 @@ function hasMoreThreads(pid: number): boolean {
   }
 }
 
+/** SIGKILL for exactly these processes. Whether they are gone is to be looked at afterwards. */
+export function kill(processes: readonly ProcessIdentity[]): void {
+  for (const { pid } of processes.filter(isRunning)) {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch {
+      // It ended in between, or is somebody else's: it shows by whether it is gone.
+    }
+  }
+}
+
 /** Seconds since this process was started, on the boot-time clock. */
 export function ageSeconds(process: ProcessIdentity): number {
   return Math.max(0, uptimeSeconds() - process.startTime / TICKS_PER_SECOND);

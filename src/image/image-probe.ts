@@ -1,5 +1,6 @@
 import * as fs from 'node:fs';
 import { errnoOf, InputError, messageOf, NotFoundError } from '../errors.ts';
+import { readRange } from '../host/read-range.ts';
 
 /** Formats that `qemu-img` converts and whose files name no other file when the checks below pass. */
 export type ImageFormat = 'qcow2' | 'vmdk' | 'vdi' | 'vhdx' | 'vpc' | 'raw';
@@ -58,7 +59,8 @@ function checkVmdk(file: string, head: Buffer): ImageFormat {
   const descriptorSize = Number(head.readBigUInt64LE(36)) * 512;
   if (head.readBigUInt64LE(12) === 0n) refuse(file, 'other files', 'qemu-img convert -O qcow2');
   if (descriptorAt === 0) return 'vmdk';
-  const text = readRange(file, descriptorAt, Math.min(descriptorSize, 1024 * 1024));
+  const length = Math.min(descriptorSize, 1024 * 1024);
+  const text = readRange(file, descriptorAt, length).toString('latin1');
   const parent = /^\s*parentCID\s*=\s*"?([0-9a-f]+)/im.exec(text)?.[1];
   if ((parent !== undefined && parent.toLowerCase() !== 'ffffffff') || /parentFileName/i.test(text))
     refuse(file, 'a parent image', 'qemu-img convert -O qcow2');
@@ -80,16 +82,5 @@ function readHead(file: string): { head: Buffer; size: number } {
     throw new InputError(`${file} cannot be read: ${messageOf(cause)}`, { cause });
   }
   if (!stat.isFile()) throw new InputError(`${file} is not a regular file`);
-  return { head: Buffer.from(readRange(file, 0, 1024), 'latin1'), size: stat.size };
-}
-
-function readRange(file: string, position: number, length: number): string {
-  const buffer = Buffer.alloc(length);
-  const fd = fs.openSync(file, 'r');
-  try {
-    fs.readSync(fd, buffer, 0, length, position);
-  } finally {
-    fs.closeSync(fd);
-  }
-  return buffer.toString('latin1');
+  return { head: readRange(file, 0, 1024), size: stat.size };
 }

@@ -9,7 +9,7 @@ const Lines = z.optional(z.array(z.string().check(z.maxLength(1300))).check(z.ma
  * - `paused`, `resumed`: its CPUs. `suspended`, `woken`: the guest put itself to sleep (ACPI S3).
  * - `silent`: QEMU does not answer. `answers`: it does again.
  */
-export const EVENT_KINDS = [
+const EVENT_KINDS = [
   'started',
   'shutdown',
   'ended',

@@ -9,7 +9,7 @@ import { isVmName, type VmName } from '../types.ts';
 export const SLICE = 'blockhost-vm.slice';
 
 /** Starts VMs at boot and powers them off at shutdown (systemd/blockhost-qemu-vms.service). */
-export const FLEET_UNIT = 'blockhost-qemu-vms.service';
+const FLEET_UNIT = 'blockhost-qemu-vms.service';
 
 /** The manager keeps a file here as long as it knows a unit made at run time (systemd.unit(5)). */
 const TRANSIENT_UNITS = '/run/systemd/transient';

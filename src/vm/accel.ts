@@ -105,11 +105,7 @@ const PROBE_VALUE = 0x2a;
  * Starts a 64 KiB "BIOS" of three instructions under the accelerator: `mov al, 0x2a; out 0xf4, al; hlt`
  * at the reset vector. QEMU's exit code proves that they ran.
  */
-export async function probeGuest(
-  accel: Accel,
-  binary: string,
-  signal?: AbortSignal,
-): Promise<Probe> {
+async function probeGuest(accel: Accel, binary: string, signal?: AbortSignal): Promise<Probe> {
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'blockhost-accel-'));
   try {
     const rom = Buffer.alloc(64 * 1024, 0xf4);

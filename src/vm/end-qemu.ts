@@ -1,5 +1,5 @@
 import type { VmFiles } from '../host/paths.ts';
-import { isRunning, type ProcessIdentity } from '../host/process.ts';
+import { isRunning, kill, type ProcessIdentity } from '../host/process.ts';
 import { poll } from '../host/time.ts';
 import { withQmp } from '../qmp/with-qmp.ts';
 import { findQemuProcesses, runningIncarnation } from '../store/incarnation.ts';
@@ -19,7 +19,7 @@ export async function endQemu(
   if (processes.length === 0) return { ran: false, gone: true };
   before?.();
   if (how === 'quit') await askToQuit(files, waitMs);
-  else for (const { pid } of processes.filter(isRunning)) kill(pid);
+  else kill(processes);
   return { ran: true, gone: await gone(processes, waitMs) };
 }
 
@@ -59,13 +59,5 @@ async function askToQuit(files: VmFiles, deadlineMs: number): Promise<void> {
     });
   } catch {
     // Not answering, or gone before it could answer: what counts is whether it ends.
-  }
-}
-
-function kill(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch {
-    // It ended in between; whether it is gone is checked by identity afterwards.
   }
 }

@@ -19,7 +19,7 @@ export async function freeSshPort(vmid: number): Promise<number> {
   });
 }
 
-export function isFree(port: number): Promise<boolean> {
+function isFree(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const server = net.createServer();
     server.once('error', () => resolve(false));

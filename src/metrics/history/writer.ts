@@ -16,8 +16,8 @@ import {
 import { newestSlot } from './reader.ts';
 
 /** 10 minutes in full, a day by the minute. */
-export const FINE_SPAN_MS = 600_000;
-export const COARSE_MS = 60_000;
+const FINE_SPAN_MS = 600_000;
+const COARSE_MS = 60_000;
 export const COARSE_SLOTS = 1440;
 
 const slot = Buffer.alloc(SLOT_BYTES);

@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import { ProvisionerError } from '../../errors.ts';
 import { applyNft, listTable } from '../nft.ts';
-import { type Guard, linkLocalOf, normalGuard } from './guard.ts';
+import { type Guard, normalGuard } from './guard.ts';
 import { type Listing, parseListing } from './listing.ts';
 import { type Element, elementsOf, installPlan, removePlan } from './plan.ts';
 import { GUARD_TABLE } from './rules.ts';
@@ -66,30 +66,6 @@ function tapsOf(elements: Listing['elements']): string[] {
   return [...new Set(elements.map(({ tap }) => tap))].sort();
 }
 
-/** What is in force for a tap. */
-export interface GuardInForce extends Guard {
-  /** Addresses a DHCP server has given it. */
-  leased: string[];
-  rulesComplete: boolean;
-}
-
-/** @returns undefined when nothing confines that tap. */
-export async function readGuard(tap: string): Promise<GuardInForce | undefined> {
-  const listing = await list();
-  const values = (set: Element['set']): string[] =>
-    of(tap, listing)
-      .filter((element) => element.set === set)
-      .map(({ value }) => value.replace(/^"[^"]*" \. /, ''));
-  const [mac] = values('vm_mac');
-  if (mac === undefined || values('vm_tap').length === 0) return undefined;
-  return {
-    ...{ tap, mac, rulesComplete: listing.rulesComplete },
-    ipv4: values('vm_ipv4')[0] ?? '',
-    ipv6: values('vm_ipv6').find((address) => address !== linkLocalOf(mac)) ?? '',
-    leased: values('dhcp_leased').map(dotted).sort(),
-  };
-}
-
 async function list(): Promise<Listing> {
   const json = await listTable('bridge', GUARD_TABLE);
   return json === undefined ? { elements: [], rulesComplete: false } : parseListing(json);
@@ -101,9 +77,4 @@ function of(tap: string, { elements }: Listing): Element[] {
 
 function inOneLine({ set, value }: Element): string {
   return `${set} ${value}`;
-}
-
-function dotted(hex: string): string {
-  const value = Number(hex);
-  return [24, 16, 8, 0].map((shift) => (value >>> shift) & 255).join('.');
 }

@@ -1,7 +1,8 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { errnoOf, ProvisionerError } from '../../errors.ts';
+import { ProvisionerError } from '../../errors.ts';
 import { findProcesses } from '../../host/find-processes.ts';
+import { kill } from '../../host/process.ts';
 import { removeTree } from '../../host/remove-tree.ts';
 import type { VmName } from '../../types.ts';
 import { gone } from '../end-qemu.ts';
@@ -29,16 +30,8 @@ export async function endImageServer(
   const owners = new Set([process.getuid?.() ?? stat.uid, stat.uid]);
   const option = socketOption(path.join(directory, '/'));
   const servers = findProcesses(owners, (argv) => argv.some((word) => word.startsWith(option)));
-  for (const { pid } of servers) kill(pid);
+  kill(servers);
   if (!(await gone(servers, GONE_MS)))
     throw new ProvisionerError(`VM ${name}: a server of its disks does not end`);
   await removeTree(directory);
-}
-
-function kill(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch (error) {
-    if (errnoOf(error) !== 'ESRCH') throw error;
-  }
 }

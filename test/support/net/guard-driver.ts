@@ -6,10 +6,10 @@ import {
   assertGuard,
   installGuard,
   pruneGuards,
-  readGuard,
   removeGuard,
 } from '../../../src/net/guard/install.ts';
 import { addRoute, removeRoute } from '../../../src/net/route.ts';
+import { readGuard } from './guard-in-force.ts';
 
 export type GuardCall =
   | { install: Guard }
