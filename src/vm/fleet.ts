@@ -1,14 +1,14 @@
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import { messageOf } from '../errors.ts';
-import { poll } from '../host/time.ts';
+import { monotonicMs, poll } from '../host/time.ts';
 import { bridgeExists } from '../net/tap.ts';
 import { allConfigs } from '../store/all-configs.ts';
 import { isVmName, type VmName } from '../types.ts';
 import { processesOf } from './end-qemu.ts';
 import type { Host } from './host.ts';
 import { startVm } from './start.ts';
-import { stopVm } from './stop.ts';
+import { STOP_LIMIT_MS, stopVm } from './stop.ts';
 
 export interface FleetResult {
   done: VmName[];
@@ -33,19 +33,35 @@ export async function startFleet(host: Host): Promise<FleetResult> {
 }
 
 /**
- * Powers every running VM off, all at once: they wait for their guests, not for the processor. For the host's
+ * Powers every running VM off, many at once: they wait for their guests, not for the processor. For the host's
  * shutdown; records stay as they are, so that the next boot starts them again.
  */
-export async function stopFleet(host: Host, limitMs: number): Promise<FleetResult> {
+export async function stopFleet(host: Host): Promise<FleetResult> {
+  const end = monotonicMs() + FLEET_LIMIT_MS;
   const names = allConfigs(host.paths)
     .map(({ name }) => name)
     .filter((name) => mayRun(host, name));
+  let waiting = names.length;
   return await inTurns(host, names, STOPS_AT_ONCE, async (name) => {
+    const limitMs = stopLimitFor(waiting, end - monotonicMs());
+    waiting -= 1;
     await stopVm(host, name, limitMs, 'stop-all');
   });
 }
 
-const STOPS_AT_ONCE = 64;
+/** Each holds some descriptors, of which a unit has 1024. */
+export const STOPS_AT_ONCE = 128;
+/**
+ * For all of them together. The unit's TimeoutStopSec leaves 20 s beyond it, for the verb that has a VM's lock and for
+ * the end of a QEMU that nothing but SIGKILL ends.
+ */
+export const FLEET_LIMIT_MS = 70_000;
+
+/** How long the next VM may take, so that those which wait behind it get as much. */
+export function stopLimitFor(waiting: number, leftMs: number): number {
+  const rounds = Math.ceil(waiting / STOPS_AT_ONCE);
+  return Math.max(0, Math.min(STOP_LIMIT_MS, leftMs / rounds));
+}
 
 /** One that cannot be looked at is stopped like the others, and holds up none of them. */
 function mayRun(host: Host, name: VmName): boolean {

@@ -1,5 +1,4 @@
 import { stopFleet } from '../../vm/fleet.ts';
-import { STOP_LIMIT_MS } from '../../vm/stop.ts';
 import { printFleet } from '../fleet-output.ts';
 import type { ActingVerb } from '../invocation.ts';
 
@@ -12,6 +11,6 @@ export const verb: ActingVerb = {
     );
   },
   async run({ host, out }) {
-    return printFleet(out, 'stopped', await stopFleet(host, STOP_LIMIT_MS));
+    return printFleet(out, 'stopped', await stopFleet(host));
   },
 };
