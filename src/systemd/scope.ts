@@ -101,8 +101,37 @@ function description(name: VmName, directory: string): string {
   return `Virtual machine ${name} (${directory})`;
 }
 
+export interface ClearOptions {
+  /** Only tests say otherwise. */
+  units?: string;
+  kill?: (name: VmName) => Promise<void>;
+  killedMs?: number;
+}
+
+/** For the loggers, which end with QEMU's pipes; then for the manager to forget a scope whose processes were killed. */
+const CLEAR_MS = 400;
+const KILLED_MS = 10_000;
+
+/**
+ * Waits until a VM's scope is gone whose QEMU has ended, and kills what is still in it. One that a VM of the same name
+ * in another state directory has stays as it is. @returns false when the scope survives.
+ */
+export async function clearScope(
+  name: VmName,
+  directory: string,
+  { units, kill = killScope, killedMs = KILLED_MS }: ClearOptions = {},
+): Promise<boolean> {
+  const gone = (deadlineMs: number): Promise<boolean> =>
+    scopeGone(name, { deadlineMs, ...(units === undefined ? {} : { units }) });
+  if (isStrangersScope(name, directory, units) || (await gone(CLEAR_MS))) return true;
+  // The loggers end with QEMU's pipes: what is still there has no business to be.
+  if (isStrangersScope(name, directory, units)) return true;
+  await kill(name);
+  return (await gone(killedMs)) || isStrangersScope(name, directory, units);
+}
+
 /** Ends whatever is left in a VM's scope, such as what a guest that broke out has started there. */
-export async function killScope(name: VmName): Promise<void> {
+async function killScope(name: VmName): Promise<void> {
   const unit = scopeName(name);
   await run('systemctl', ['kill', '--kill-whom=all', '--signal=KILL', '--', unit], {
     okCodes: [0, 1, 5],

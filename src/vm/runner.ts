@@ -1,8 +1,8 @@
 import { ProvisionerError } from '../errors.ts';
 import {
+  clearScope,
   isStrangersScope,
   isSystemdHost,
-  killScope,
   type ScopeBounds,
   scopeGone,
   scopeName,
@@ -27,7 +27,10 @@ export interface Runner {
   prepare(vm: Placed, signal: AbortSignal): Promise<void>;
   /** argv prefix that puts the rest of the command line in its place and executes it. */
   prefix(vm: Placed, bounds: ScopeBounds): string[];
-  /** Waits a moment until nothing is left of the place after QEMU's end. One that another VM has stays as it is. */
+  /**
+   * Waits a moment until nothing is left of the place after QEMU's end. One that another VM has stays as it is.
+   * @throws ProvisionerError when something in it does not end.
+   */
   clear(vm: Placed): Promise<void>;
 }
 
@@ -40,7 +43,6 @@ const direct: Runner = {
 
 /** The manager learns of the last process's end within milliseconds; a host under heavy load may take long. */
 const PREPARE_MS = 10_000;
-const CLEAR_MS = 400;
 
 const systemd: Runner = {
   kind: 'systemd',
@@ -54,12 +56,14 @@ const systemd: Runner = {
   },
   prefix: ({ name, directory }, bounds) => scopePrefix(name, bounds, directory),
   async clear({ name, directory }) {
-    if (isStrangersScope(name, directory)) return;
-    if (await scopeGone(name, { deadlineMs: CLEAR_MS })) return;
-    // The loggers end with QEMU's pipes: what is still there has no business to be.
-    if (isStrangersScope(name, directory)) return;
-    await killScope(name);
-    await scopeGone(name, { deadlineMs: CLEAR_MS });
+    if (await clearScope(name, directory)) return;
+    const unit = scopeName(name);
+    throw new ProvisionerError(
+      `VM ${name}: its unit ${unit} has processes that SIGKILL does not end`,
+      {
+        hint: `see systemctl status ${unit}; then try again`,
+      },
+    );
   },
 };
 

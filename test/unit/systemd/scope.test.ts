@@ -3,6 +3,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { test } from 'node:test';
 import {
+  clearScope,
   isStrangersScope,
   scopedNames,
   scopeGone,
@@ -70,4 +71,31 @@ test('an interruption ends the waiting', async (t) => {
     scopeGone(name, { deadlineMs: 10_000, units, signal: abort.signal }),
     /interrupted/,
   );
+});
+
+test('what is left in a scope is killed, and one that survives that is told of', async (t) => {
+  const units = temporaryDirectory(t);
+  const unit = path.join(units, scopeName(name));
+  const describe = (directory: string): void =>
+    fs.writeFileSync(unit, `[Unit]\nDescription=Virtual machine web1 (${directory})\n`);
+  const killed: string[] = [];
+  const clear = (end: () => void): Promise<boolean> =>
+    clearScope(name, '/state/vms/web1', {
+      units,
+      killedMs: 50,
+      kill(vm) {
+        killed.push(vm);
+        end();
+        return Promise.resolve();
+      },
+    });
+  assert.ok(await clear(() => undefined));
+  describe('/elsewhere/vms/web1');
+  assert.ok(await clear(() => undefined));
+  assert.deepEqual(killed, []);
+  describe('/state/vms/web1');
+  assert.ok(await clear(() => fs.rmSync(unit)));
+  assert.deepEqual(killed, ['web1']);
+  describe('/state/vms/web1');
+  assert.equal(await clear(() => undefined), false);
 });
