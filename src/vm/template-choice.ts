@@ -10,7 +10,7 @@ import {
   listTemplates,
   type Template,
 } from '../image/template-store.ts';
-import { templatesInUse } from '../store/all-configs.ts';
+import { allConfigs } from '../store/all-configs.ts';
 import type { CreateSpec } from './create-spec.ts';
 import type { Host } from './host.ts';
 import type { ExtraDisk } from './root-side.ts';
@@ -60,8 +60,13 @@ export async function takeDisks(host: Host, spec: CreateSpec): Promise<ExtraDisk
 /** Removes what `takeTemplate` brought, unless another VM has taken to it meanwhile. */
 export async function returnTemplate(host: Host, { id, fresh }: ChosenTemplate): Promise<void> {
   // Elsewhere the store is root's, and keeps it for the next VM of the same image.
-  if (!fresh || host.role.kind !== 'own' || templatesInUse(host.paths).has(id)) return;
+  if (!fresh || host.role.kind !== 'own' || mayBeUsed(host, id)) return;
   await removeTree(host.paths.template(id).directory);
+}
+
+/** One whose vm.json is damaged may be made from any. */
+function mayBeUsed({ paths }: Host, id: string): boolean {
+  return allConfigs(paths).some(({ config }) => config === undefined || config.template === id);
 }
 
 function chosen({ id, manifest }: Template, fresh: boolean): ChosenTemplate {
