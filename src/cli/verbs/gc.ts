@@ -25,7 +25,7 @@ A VM whose expiry lies in the future is never destroyed. Exit code 1 when any VM
 
 Examples:
   blockhost-qemu gc                    what would be done
-  blockhost-qemu gc --execute          what the timer runs every night`,
+  blockhost-qemu gc --execute          what the timer runs every night on a BlockHost host`,
       );
   },
   async run({ args, options, host, out }) {
