@@ -7,6 +7,7 @@ import { InputError, ProvisionerError } from '../../../src/errors.ts';
 import { run } from '../../../src/host/exec.ts';
 import { convertToQcow2, createOverlay, imageInfo } from '../../../src/image/qcow2.ts';
 import { GiB } from '../../../src/types.ts';
+import { makeImageBackedByPasswd } from '../../support/backed-image.ts';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'qcow2-'));
 after(() => fs.rmSync(folder, { recursive: true }));
@@ -43,19 +44,7 @@ test('an existing disk is never replaced', async () => {
 
 test('a raw image is converted as raw even when its content claims a backing file', async () => {
   const from = path.join(folder, 'evil.raw');
-  await run('qemu-img', [
-    'create',
-    '-q',
-    '-f',
-    'qcow2',
-    '-u',
-    '-b',
-    '/etc/passwd',
-    '-F',
-    'raw',
-    from,
-    '1M',
-  ]);
+  await makeImageBackedByPasswd(from);
   fs.truncateSync(from, 1024 * 1024);
   const to = path.join(folder, 'tame.qcow2');
   await convertToQcow2({ from, fromFormat: 'raw', to });

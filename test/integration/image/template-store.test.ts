@@ -15,6 +15,7 @@ import {
   listTemplates,
   publishTemplate,
 } from '../../../src/image/template-store.ts';
+import { makeImageBackedByPasswd } from '../../support/backed-image.ts';
 
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'store-'));
 after(() => fs.rmSync(folder, { recursive: true }));
@@ -110,19 +111,7 @@ test('an image of another format is imported once and known again by its content
 
 test('an image that names other files is refused and nothing is left', async () => {
   const evil = path.join(folder, 'evil.qcow2');
-  await run('qemu-img', [
-    'create',
-    '-q',
-    '-f',
-    'qcow2',
-    '-u',
-    '-b',
-    '/etc/passwd',
-    '-F',
-    'raw',
-    evil,
-    '1M',
-  ]);
+  await makeImageBackedByPasswd(evil);
   const options = { defaultUser: 'admin', report: () => {} };
   await assert.rejects(importImage(paths, evil, options), /depends on a backing file/);
   assert.deepEqual(listTemplates(paths), []);

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import * as fs from 'node:fs';
 import { after, before, test } from 'node:test';
 import { poll } from '../../../src/host/time.ts';
 import { START_STEPS } from '../../../src/vm/start-steps.ts';
+import { startDhcpServer } from '../../support/dhcp-server.ts';
 import { ALL_CREATE_STEPS, faultsOf, messageOfFault, tinySpec } from '../../support/faults.ts';
 import { Namespace } from '../../support/namespace.ts';
 import { type Finished, programFile, Running } from '../../support/program.ts';
@@ -263,26 +263,10 @@ test('a bridge that does not exist, or is none: one line, nothing changed', asyn
   assert.equal(fs.existsSync(sandbox.files('web4').directory), false);
 });
 
-test('without a pool the guest asks by DHCP, and create tells the address it got', async () => {
+test('without a pool the guest asks by DHCP, and create tells the address it got', async (t) => {
   const other = await sandbox.sibling({ network: 'bridge', bridge: 'br0' });
-  const folder = fs.mkdtempSync('/tmp/bv-dhcp-');
-  const leases = `${folder}/leases`;
-  const config = `${folder}/udhcpd.conf`;
-  fs.writeFileSync(leases, '');
-  fs.writeFileSync(
-    config,
-    `start 192.0.2.77\nend 192.0.2.77\ninterface br0\nlease_file ${leases}\npidfile ${folder}/pid\noption subnet 255.255.255.0\noption router 192.0.2.1\n`,
-  );
-  const [command = '', ...args] = [...prefix, 'busybox', 'udhcpd', '-f', config];
-  const server = spawn(command, args, { stdio: 'ignore' });
-  try {
-    const json = (await other.ok('create', ['dhcp1', ...other.tiny, '--apply'], { prefix })).split(
-      '\n',
-    )[1];
-    assert.equal(JSON.parse(json ?? '').ip, '192.0.2.77');
-    await other.ok('destroy', ['dhcp1'], { prefix });
-  } finally {
-    server.kill('SIGKILL');
-    fs.rmSync(folder, { recursive: true });
-  }
+  startDhcpServer(t, prefix);
+  const said = await other.ok('create', ['dhcp1', ...other.tiny, '--apply'], { prefix });
+  assert.equal(JSON.parse(said.split('\n')[1] ?? '').ip, '192.0.2.77');
+  await other.ok('destroy', ['dhcp1'], { prefix });
 });
