@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { after, before, test } from 'node:test';
+import { startDhcpServer } from '../support/dhcp-server.ts';
 import { Namespace } from '../support/namespace.ts';
 import { libvirtV1Box } from '../support/vagrant/boxes.ts';
 import { VagrantWorld } from '../support/vagrant/world.ts';
@@ -32,7 +32,7 @@ const settings = (more: string): string => `
 
 const world = await VagrantWorld.make({ after });
 const { prefix } = await Namespace.make({ after }, '192.0.2.1/24');
-dhcpServer(path.join(world.base, 'dhcp'));
+startDhcpServer({ after }, prefix);
 
 before(async () => {
   await world.ok(project('boxes', ''), ['box', 'add', 'tiny', await libvirtV1Box(world.base)]);
@@ -76,19 +76,4 @@ function project(name: string, more: string, before = ''): string {
   const file = path.join(folder, 'Vagrantfile');
   fs.writeFileSync(file, `${before}\n${fs.readFileSync(file, 'utf8')}`);
   return folder;
-}
-
-function dhcpServer(folder: string): void {
-  fs.mkdirSync(folder);
-  const [leases, config] = [path.join(folder, 'leases'), path.join(folder, 'udhcpd.conf')];
-  fs.writeFileSync(leases, '');
-  fs.writeFileSync(
-    config,
-    `start 192.0.2.77\nend 192.0.2.77\ninterface br0\nlease_file ${leases}\npidfile ${folder}/pid\noption subnet 255.255.255.0\noption router 192.0.2.1\n`,
-  );
-  const [command = '', ...args] = [...prefix, 'busybox', 'udhcpd', '-f', config];
-  const server = spawn(command, args, { stdio: 'ignore' });
-  after(() => {
-    server.kill('SIGKILL');
-  });
 }

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
 import { after, before, test } from 'node:test';
 import { poll } from '../../src/host/time.ts';
 import { processesAbout } from '../support/leftovers.ts';
@@ -13,10 +15,15 @@ import { VagrantWorld } from '../support/vagrant/world.ts';
  */
 const world = await VagrantWorld.make({ after });
 const { prefix } = await Namespace.make({ after }, '192.0.2.1/24');
+/** A folder that goes at 100 KB/s. */
+const slow = path.join(world.base, 'slow');
+fs.mkdirSync(slow);
 const project = world.project(
   'web',
   `config.vm.box = "tiny"
    config.vm.synced_folder ".", "/data/shared"
+   config.vm.synced_folder "${slow}", "/data/slow",
+     rsync__verbose: true, rsync__args: ["--verbose", "--archive", "--bwlimit=100"]
    config.ssh.insert_key = false
    config.vm.network "public_network", bridge: "br0", ip: "192.0.2.77", netmask: "255.255.255.0", gateway: "192.0.2.1"
    config.vm.provision "shell", run: "never", name: "slow", inline: "echo begun; sleep 1000"
@@ -38,6 +45,17 @@ test('a provisioner of a guest that falls silent ends, and says so', async () =>
   assert.equal(code, 1);
   assert.match(stderr, /did not answer by ssh for 8 s \(the machine is \w+ now\)/);
   assert.match(stderr, /blockhost\.answer_timeout/);
+});
+
+test('rsync to a guest that falls silent in the middle of a file ends, and says so', async () => {
+  const file = path.join(slow, 'large');
+  fs.writeFileSync(file, '');
+  fs.truncateSync(file, 100 * 1024 * 1024);
+  const running = world.begin(project, ['rsync'], { prefix });
+  const { code, stdout, stderr } = await silenced(running, () => /-> large$/m.test(running.stdout));
+  fs.rmSync(file);
+  assert.equal(code, 1, stdout);
+  assert.match(stderr, /Timeout, server 192\.0\.2\.77 not responding/);
 });
 
 test('a guest that has been silent for a while is used again', async () => {
