@@ -123,6 +123,15 @@ RSpec.describe VagrantPlugins::Blockhost::Action do
     end
   end
 
+  it "names the setting when the program refuses an option that comes from it" do
+    fake_program("echo 'blockhost-qemu start: --memory 9000 is out of range; use one from 64 to 4000' >&2; exit 1")
+    allow(VagrantPlugins::Blockhost::Recipe).to receive(:new).and_return(double(configure_options: []))
+    env[:ui] = double(info: nil)
+    expect { described_class::Start.new(app, env).call(env) }.to raise_error(
+      VagrantPlugins::Blockhost::Errors::CommandFailed, /start` failed: blockhost.memory: --memory 9000 is out of range/
+    )
+  end
+
   it "packages a machine whose box was removed: without that box's Vagrantfile, and not as one of cloud-init" do
     fake_program("exit 0")
     config.finalize!
