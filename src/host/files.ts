@@ -39,6 +39,16 @@ export function writeFileAtomic(
   if (options.sync !== false) syncDirectory(path.dirname(file));
 }
 
+/** What another process has written survives a power cut from then on. */
+export function syncFile(file: string): void {
+  const fd = fs.openSync(file, 'r');
+  try {
+    fs.fsyncSync(fd);
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
 export function syncDirectory(directory: string): void {
   const fd = fs.openSync(directory, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
   try {

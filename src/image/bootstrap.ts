@@ -3,7 +3,8 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { NotFoundError, ProvisionerError } from '../errors.ts';
 import { ExecError, run } from '../host/exec.ts';
-import { GiB, type Report } from '../types.ts';
+import { assertFree } from '../host/free-space.ts';
+import { GiB, MiB, type Report } from '../types.ts';
 import { hostAptOptions } from './apt-options.ts';
 import { makeBootDisk } from './boot-disk.ts';
 import type { CustomizeFacts, CustomizeLog } from './customize-log.ts';
@@ -34,6 +35,7 @@ export async function bootstrap(options: BootstrapOptions): Promise<CustomizeFac
       hint: 'run the command as root, or use --cloud-image',
     });
   }
+  assertFree(workDir, 'building a template', NEEDED_BYTES);
   const rootTree = path.join(workDir, 'rootfs');
   const uuid = randomUUID();
   const log = customizeLog(report);
@@ -49,6 +51,9 @@ export async function bootstrap(options: BootstrapOptions): Promise<CustomizeFac
   fs.rmSync(raw);
   return log.facts();
 }
+
+/** The tree, the disk made of it, and the template at once (docs/templates.md). */
+const NEEDED_BYTES = 1536 * MiB;
 
 /** Room for the packages of the template-packages folder; a VM's disk is larger anyway and grows at its first start. */
 const DISK_SIZE = 4 * GiB;

@@ -2,8 +2,9 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { InputError, ProvisionerError } from '../errors.ts';
 import { run } from '../host/exec.ts';
+import { assertFree } from '../host/free-space.ts';
 import { openRegular } from '../host/regular-file.ts';
-import { GiB, type Report } from '../types.ts';
+import { GiB, MiB, type Report } from '../types.ts';
 import { parseChecksum, verifyChecksum } from './checksum.ts';
 import type { CustomizeFacts } from './customize-log.ts';
 import { customizeVm } from './customize-vm.ts';
@@ -48,12 +49,21 @@ async function localCopy(options: CloudImageOptions): Promise<string> {
   const { source, workDir, report, signal } = options;
   const file = path.join(workDir, 'cloud-image');
   if (/^https?:\/\//.test(source)) {
-    await download(source, file, report, signal);
+    await download(source, file, {
+      onSize: (bytes) => assertBuildRoom(workDir, bytes),
+      report,
+      signal,
+    });
     return file;
   }
   if (/^[a-z]+:\/\//i.test(source))
     throw new InputError(`${source}: only http and https addresses can be downloaded`);
-  fs.closeSync(openRegular(source, `the cloud image ${source}`));
+  const fd = openRegular(source, `the cloud image ${source}`);
+  try {
+    assertBuildRoom(workDir, fs.fstatSync(fd).size);
+  } finally {
+    fs.closeSync(fd);
+  }
   try {
     // Reflink where the file system can; otherwise an ordinary copy.
     await fs.promises.copyFile(source, file, fs.constants.COPYFILE_FICLONE);
@@ -61,6 +71,14 @@ async function localCopy(options: CloudImageOptions): Promise<string> {
     throw new ProvisionerError(`${source} cannot be read`, { cause });
   }
   return file;
+}
+
+/** What is installed into it, and logs. */
+const GROWTH_BYTES = 512 * MiB;
+
+/** Our copy of the image and what it is converted to. @throws ProvisionerError with the numbers. */
+function assertBuildRoom(workDir: string, bytes: number): void {
+  assertFree(workDir, 'building a template', 2 * bytes + GROWTH_BYTES);
 }
 
 const LEAST_SIZE = 4 * GiB;

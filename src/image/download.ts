@@ -5,18 +5,25 @@ import type { ReadableStream } from 'node:stream/web';
 import { messageOf, ProvisionerError } from '../errors.ts';
 import { MiB, type Report } from '../types.ts';
 
+export interface DownloadOptions {
+  /** Called before the first byte with how many the server says there are, if it does; throws to end it. */
+  onSize(bytes: number): void;
+  report: Report;
+  signal?: AbortSignal | undefined;
+}
+
 /** Fetches `url` into a new file, reporting every tenth part. */
 export async function download(
   url: string,
   file: string,
-  report: Report,
-  signal?: AbortSignal,
+  { onSize, report, signal }: DownloadOptions,
 ): Promise<void> {
   try {
     const response = await fetch(url, signal === undefined ? {} : { signal });
     if (!response.ok || response.body === null)
       throw new ProvisionerError(`the server answered ${response.status} ${response.statusText}`);
     const total = Number(response.headers.get('content-length') ?? 0);
+    onSize(total);
     report(`downloading ${url}${total === 0 ? '' : ` (${Math.round(total / MiB)} MB)`}`);
     await pipeline(
       Readable.fromWeb(response.body as ReadableStream),

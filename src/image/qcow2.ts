@@ -3,6 +3,7 @@ import * as path from 'node:path';
 import * as z from 'zod/mini';
 import { errnoOf, InputError, NotFoundError, ProvisionerError } from '../errors.ts';
 import { ExecError, type RunOptions, type RunResult, run } from '../host/exec.ts';
+import { syncDirectory, syncFile } from '../host/files.ts';
 import { describeMismatch } from '../host/mismatch.ts';
 import { temporaryBeside } from '../host/temporary-files.ts';
 import { GiB } from '../types.ts';
@@ -119,7 +120,10 @@ export interface ConvertOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** A stand-alone qcow2 with the content of `from`, whatever backing file its header names. Mode 0600. */
+/**
+ * A stand-alone qcow2 with the content of `from`, whatever backing file its header names. It has its name when it is
+ * on the disk. Mode 0600.
+ */
 export async function convertToQcow2(options: ConvertOptions): Promise<void> {
   const { from, fromFormat, to, signal } = options;
   mustBeAbsolute(from);
@@ -134,11 +138,13 @@ export async function convertToQcow2(options: ConvertOptions): Promise<void> {
   try {
     const input = `json:${JSON.stringify(source)}`;
     await qemuImg(['convert', '-q', '-O', 'qcow2', input, temporary], { signal, timeoutMs: 0 });
+    syncFile(temporary);
     fs.renameSync(temporary, to);
   } catch (error) {
     fs.rmSync(temporary, { force: true });
     throw error;
   }
+  syncDirectory(path.dirname(to));
 }
 
 async function qemuImg(args: string[], options: RunOptions): Promise<RunResult> {

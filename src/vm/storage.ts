@@ -1,7 +1,6 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { ProvisionerError } from '../errors.ts';
-import { freeBytes } from '../host/free-space.ts';
+import { assertFree } from '../host/free-space.ts';
 import { temporaryBeside } from '../host/temporary-files.ts';
 import { MiB } from '../types.ts';
 
@@ -31,11 +30,5 @@ const NEEDED_BYTES = 256 * MiB;
 
 /** @throws ProvisionerError with the numbers when the file system is nearly full. */
 export function assertRoom(directory: string, what = 'a new VM', bytes = 0): void {
-  const free = freeBytes(directory);
-  const needed = NEEDED_BYTES + bytes;
-  if (free >= needed) return;
-  throw new ProvisionerError(
-    `only ${Math.floor(free / MiB)} MB are free in ${directory}, ${what} needs ${Math.ceil(needed / MiB)} MB`,
-    { hint: 'free some space there, or choose another state_dir' },
-  );
+  assertFree(directory, what, NEEDED_BYTES + bytes);
 }

@@ -108,6 +108,31 @@ test('an image is downloaded and verified; a server that has none is quoted', as
   assertNothingLeft();
 });
 
+test('on a disk without room for it a build is refused at once, with the numbers', async () => {
+  const disk = fs.mkdtempSync(path.join(folder, 'm'));
+  await run('mount', ['-t', 'tmpfs', '-o', 'size=300m', 'none', disk]);
+  const server = http.createServer((_, response) => {
+    response.writeHead(200, { 'content-length': 3 * 1024 ** 3 }).flushHeaders();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  const cloudImage = `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}/image`;
+  paths = new Paths(path.join(disk, 's'), path.join(disk, 'run'));
+  const refused = (needed: number): RegExp =>
+    new RegExp(`only \\d{3} MB are free in \\S+, building a template needs ${needed} MB`);
+  try {
+    await assert.rejects(build({ cloudImage: blank, checksum }), refused(513));
+    await assert.rejects(build({ cloudImage, checksum }), refused(6656));
+    await assert.rejects(build({}), refused(1536));
+    assert.deepEqual(lines, []);
+    assertNothingLeft();
+  } finally {
+    server.closeAllConnections();
+    server.close();
+    await run('umount', [disk]);
+  }
+});
+
 test('a second build waits for the first and says so', async () => {
   const file = path.join(paths.state, 'locks', '.templates.lock');
   const lock = await lockFile(file, { what: 'x', holder: 'build-template', waitMs: 0 });

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import * as fs from 'node:fs';
+import nodeFs, * as fs from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { after, test } from 'node:test';
+import { after, mock, test } from 'node:test';
 import { InputError, ProvisionerError } from '../../../src/errors.ts';
 import { run } from '../../../src/host/exec.ts';
 import { convertToQcow2, createOverlay, imageInfo } from '../../../src/image/qcow2.ts';
@@ -40,6 +41,29 @@ test('an existing disk is never replaced', async () => {
   const options = { backing, backingFormat: 'qcow2' as const, file, sizeBytes: 10 * GiB };
   await assert.rejects(createOverlay(options), ProvisionerError);
   assert.equal(fs.readFileSync(file, 'utf8'), 'precious');
+});
+
+test('what is converted has its name when it is on the disk', async () => {
+  const calls: string[] = [];
+  const note = (name: 'fsyncSync' | 'renameSync', of: (...args: never[]) => string): void => {
+    const real = nodeFs[name] as (...args: never[]) => void;
+    mock.method(nodeFs, name, (...args: never[]) => {
+      calls.push(`${name} ${path.basename(of(...args))}`);
+      real(...args);
+    });
+  };
+  note('fsyncSync', (fd) => fs.readlinkSync(`/proc/self/fd/${fd}`));
+  note('renameSync', (_, to) => to);
+  syncBuiltinESMExports();
+  try {
+    await convertToQcow2({ from: backing, fromFormat: 'qcow2', to: path.join(folder, 'c.qcow2') });
+  } finally {
+    mock.restoreAll();
+    syncBuiltinESMExports();
+  }
+  const [image = '', ...then] = calls;
+  assert.match(image, /^fsyncSync .*c\.qcow2.+/);
+  assert.deepEqual(then, ['renameSync c.qcow2', `fsyncSync ${path.basename(folder)}`]);
 });
 
 test('a raw image is converted as raw even when its content claims a backing file', async () => {
