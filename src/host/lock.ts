@@ -1,7 +1,8 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { BusyError, ProvisionerError } from '../errors.ts';
+import { BusyError, errnoOf, ProvisionerError } from '../errors.ts';
 import { readFileIfExists } from './files.ts';
+import { inFirstPidNamespace } from './process.ts';
 import { poll } from './time.ts';
 
 export interface Lock {
@@ -46,7 +47,23 @@ export async function lockFile(file: string, options: LockOptions): Promise<Lock
   }
 }
 
-const { O_RDWR, O_CREAT, O_NOFOLLOW } = fs.constants;
+/** Whether nobody holds the lock, found out by sharing it for a moment; so it seems to those who may not read it. */
+export async function canTake(file: string): Promise<boolean> {
+  let fd: number;
+  try {
+    fd = fs.openSync(file, O_RDONLY | O_NOFOLLOW);
+  } catch (error) {
+    if (['ENOENT', 'EACCES'].includes(errnoOf(error) ?? '')) return true;
+    throw error;
+  }
+  try {
+    return await flock(fd, { waitMs: 0 }, '--shared');
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+const { O_RDONLY, O_RDWR, O_CREAT, O_NOFOLLOW } = fs.constants;
 
 function held(file: string, fd: number, holder: string): Lock {
   try {
@@ -79,13 +96,22 @@ const LATE_MS = 5000;
 /** flock(1) exits with this code when the lock is taken (its option -E). */
 const CONFLICT = 75;
 
-async function flock(fd: number, { waitMs, signal }: LockOptions): Promise<boolean> {
+/** Where locks are looked at by sharing them (`canTake`), one that is looked at is not busy. */
+const LOOKED_AT_MS = 200;
+
+async function flock(
+  fd: number,
+  { waitMs, signal }: Pick<LockOptions, 'waitMs' | 'signal'>,
+  kind = '--exclusive',
+): Promise<boolean> {
   // Loading it takes milliseconds, and most who import this only read.
   const { spawn } = await import('node:child_process');
   signal?.throwIfAborted();
-  const wait = waitMs === 0 ? ['--nonblock'] : ['--timeout', (waitMs / 1000).toFixed(3)];
+  const leastMs = kind === '--shared' || inFirstPidNamespace() ? 0 : LOOKED_AT_MS;
+  const seconds = Math.max(waitMs, leastMs) / 1000;
+  const wait = seconds === 0 ? ['--nonblock'] : ['--timeout', seconds.toFixed(3)];
   return await new Promise<boolean>((resolve, reject) => {
-    const child = spawn('flock', ['--exclusive', '-E', String(CONFLICT), ...wait, '3'], {
+    const child = spawn('flock', [kind, '-E', String(CONFLICT), ...wait, '3'], {
       stdio: ['ignore', 'ignore', 'ignore', fd],
     });
     // It ends by its own time; nobody waits for one that does not.

@@ -19,6 +19,14 @@ export function bootId(): string {
   return bootIdCache;
 }
 
+/** Its inode number is the same on every host (PROC_PID_INIT_INO, linux/proc_ns.h). */
+const FIRST_PID_NAMESPACE = 'pid:[4026531836]';
+
+/** Whether all of the host's processes are seen: not in a container. */
+export function inFirstPidNamespace(): boolean {
+  return fs.readlinkSync('/proc/self/ns/pid') === FIRST_PID_NAMESPACE;
+}
+
 export interface ProcessStat {
   state: string;
   /** User and system time of the whole process, all threads, in clock ticks. */

@@ -62,7 +62,7 @@ type Handlers<N extends RequestName, With> = {
 const HANDLERS: Handlers<DoorRequest, RootContext> = {
   'vm-create': createFiles,
   async 'vm-start'(context, params) {
-    assertRead(context, params);
+    await assertRead(context, params);
     return await startRun(context, params);
   },
   'vm-stop': endRun,

@@ -24,7 +24,7 @@ export async function askSettle(
     return {};
   }
   if (!fs.existsSync(paths.vm(name).fleece)) return {};
-  if (!isLockHeld(paths.backupLock(name))) beginSettling(name);
+  if (!(await isLockHeld(paths.backupLock(name)))) beginSettling(name);
   throw new BusyError(`VM ${name}: what an earlier backup has left is being cleared away`, {
     hint: 'try again in a moment',
   });

@@ -14,12 +14,12 @@ import type { StartVm } from '../vm/root-side.ts';
  * Before a start in haste: reading an image through takes longer than anybody may be held up at the door. A process
  * of its own does it, and whoever asked asks again. @throws BusyError meanwhile.
  */
-export function assertRead(context: RootContext, { name }: StartVm): void {
+export async function assertRead(context: RootContext, { name }: StartVm): Promise<void> {
   const { paths, inHaste } = context;
   if (inHaste !== true) return;
   const { id, manifest } = templateOf(paths, name, readVmConfig(name, paths.vm(name)));
   if (checkImage(paths.template(id), manifest).verdict !== 'unread') return;
-  if (!isLockHeld(paths.templateLock(id)))
+  if (!(await isLockHeld(paths.templateLock(id))))
     void letRun(process.execPath, [fs.realpathSync(process.argv[1] ?? ''), 'root', '--verify', id]);
   throw new BusyError(
     `VM ${name}: its template ${id} is another file than before and is being read through`,

@@ -66,7 +66,7 @@ export async function collectGarbage(host: Host, options: GcOptions): Promise<Gc
 async function finishAll(host: Host): Promise<GcOutcome[]> {
   await sweep(host);
   const outcomes: GcOutcome[] = [];
-  for (const name of unfinished(host)) {
+  for (const name of await unfinished(host)) {
     try {
       if (await finish(host, name)) {
         outcomes.push({ name, what: 'finished', why: 'a command that died had left it half-done' });

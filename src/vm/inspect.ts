@@ -50,7 +50,7 @@ export async function inspectVm(host: ReadHost, name: VmName): Promise<Inspectio
   try {
     const files = host.paths.vm(name);
     const there = fs.existsSync(files.directory);
-    const working = isLockHeld(host.paths.lock(name));
+    const working = await isLockHeld(host.paths.lock(name));
     const verb = readJournal(host, name)?.verb;
     if (verb === 'create' || verb === 'destroy') {
       if (working) return { ...blank, ...described(host, name), state: 'preparing' };

@@ -84,7 +84,7 @@ function change<T>(
 ): Promise<T> {
   assertOwnHost(host, 'snapshot');
   return withVmLock(host, name, verb, async () => {
-    assertNoBackup(host, name);
+    await assertNoBackup(host, name);
     await recover(host, name);
     const files = host.paths.vm(name);
     const config = readVmConfig(name, files);

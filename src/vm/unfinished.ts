@@ -8,11 +8,12 @@ import { withVmLock } from './lock.ts';
 import { recover } from './recover.ts';
 
 /** VMs whose last verb, or a backup, died half-way. */
-export function unfinished(host: Pick<Host, 'paths' | 'role'>): VmName[] {
+export async function unfinished(host: Pick<Host, 'paths' | 'role'>): Promise<VmName[]> {
   const { journals, vms } = host.paths;
   const found = namesIn(journals).map((file) => file.replace(/\.json$/, ''));
-  const backedUp = namesIn(vms).filter((name) => isVmName(name) && isAbandoned(host, name));
-  return [...new Set([...found, ...backedUp])].filter(isVmName);
+  for (const name of namesIn(vms).filter(isVmName))
+    if (await isAbandoned(host, name)) found.push(name);
+  return [...new Set(found)].filter(isVmName);
 }
 
 function namesIn(directory: string): string[] {

@@ -7,7 +7,7 @@ import { isAbandoned, isUnderWay } from './abandoned.ts';
 
 /** Before another verb: ends what a backup has left that was killed; one that is under way goes on. */
 export async function settleAbandoned(host: Host, name: VmName): Promise<void> {
-  if (!isAbandoned(host, name)) return;
+  if (!(await isAbandoned(host, name))) return;
   host.report(`an earlier backup of ${name} was interrupted: cleaning up`);
   try {
     // A guest that was frozen first of all.
@@ -20,8 +20,8 @@ export async function settleAbandoned(host: Host, name: VmName): Promise<void> {
 }
 
 /** @throws BusyError for verbs that change the disks in ways a backup cannot follow. */
-export function assertNoBackup(host: Host, name: VmName): void {
-  if (!isUnderWay(host, name)) return;
+export async function assertNoBackup(host: Host, name: VmName): Promise<void> {
+  if (!(await isUnderWay(host, name))) return;
   throw new BusyError(`VM ${name} is being backed up`, {
     hint: 'wait until that has finished and try again',
   });

@@ -44,7 +44,7 @@ async function findings(host: Host, deep: boolean): Promise<Finding[]> {
   });
   // Without records nothing can be said of who should be there, and nothing may be taken away.
   if (records === undefined) return found;
-  const names = namesOf(host, records);
+  const names = await namesOf(host, records);
   const byName = new Map(records.map((record) => [record.vm_name, record]));
   for (const name of [...names].filter(isVmName).sort())
     await look(name, () => checkVm(host, name, byName.get(name)));
@@ -53,11 +53,11 @@ async function findings(host: Host, deep: boolean): Promise<Finding[]> {
 }
 
 /** Everything that has a trace somewhere. */
-function namesOf(host: Host, records: readonly VmRecord[]): Set<string> {
+async function namesOf(host: Host, records: readonly VmRecord[]): Promise<Set<string>> {
   return new Set([
     ...records.map(({ vm_name }) => vm_name),
     ...allConfigs(host.paths).map(({ name }) => name),
-    ...unfinished(host),
+    ...(await unfinished(host)),
     ...directoriesIn(host.paths.run),
   ]);
 }

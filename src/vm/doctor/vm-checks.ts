@@ -27,9 +27,9 @@ export async function checkVm(
 ): Promise<Finding[]> {
   const files = host.paths.vm(name);
   const say = sayer(name);
-  if (isLockHeld(host.paths.lock(name)))
+  if (await isLockHeld(host.paths.lock(name)))
     return [say('note', 'busy', 'a command works on it', 'look again when that has ended')];
-  const journal = unfinishedVerb(host, name);
+  const journal = await unfinishedVerb(host, name);
   if (journal !== undefined) return [journal];
   const lives = record !== undefined && record.status !== 'destroyed';
   if (!fs.existsSync(files.directory)) return withoutFiles(host, name, lives);
@@ -53,10 +53,11 @@ export async function checkVm(
   ];
 }
 
-function unfinishedVerb(host: Host, name: VmName): Finding | undefined {
+async function unfinishedVerb(host: Host, name: VmName): Promise<Finding | undefined> {
   const say = sayer(name);
   try {
-    const verb = readJournal(host, name)?.verb ?? (isAbandoned(host, name) ? 'backup' : undefined);
+    const verb =
+      readJournal(host, name)?.verb ?? ((await isAbandoned(host, name)) ? 'backup' : undefined);
     if (verb === undefined) return undefined;
     const mend = async (): Promise<void> => {
       if (!(await finish(host, name)))

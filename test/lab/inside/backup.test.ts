@@ -147,7 +147,8 @@ test('what one has left that is killed, the next verb of the user of BlockHost e
   const { child, done } = await begun(file('killed'));
   child.kill('SIGKILL');
   await done;
-  const free = (): true | undefined => (isLockHeld(BACKUP_LOCK) ? undefined : true);
+  const free = async (): Promise<true | undefined> =>
+    (await isLockHeld(BACKUP_LOCK)) ? undefined : true;
   assert.ok(await poll(free, { deadlineMs: 60_000, everyMs: 20 }), 'its root side goes on');
   const { stdout, stderr } = await verb(engine, 'stop', 'web1');
   assert.match(stderr, /an earlier backup of web1 was interrupted: cleaning up/);
