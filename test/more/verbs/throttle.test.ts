@@ -321,7 +321,7 @@ async function limitDisk(kinds: readonly IoKind[], rate: number | undefined): Pr
 const DISK_LOADS = [
   { kinds: ['read'], loads: [1, 1, 32], rates: [50, 500, 5000] },
   { kinds: ['write'], loads: [1, 1, 32], rates: [50, 500, 5000] },
-  { kinds: ['read', 'write'], loads: [32], rates: [5000] },
+  { kinds: ['read', 'write'], loads: [1, 1, 32], rates: [50, 500, 5000] },
 ] as const;
 
 for (const { kinds, loads, rates } of DISK_LOADS) {
