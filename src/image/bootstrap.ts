@@ -58,6 +58,11 @@ const NEEDED_BYTES = 1536 * MiB;
 /** Room for the packages of the template-packages folder; a VM's disk is larger anyway and grows at its first start. */
 const DISK_SIZE = 4 * GiB;
 
+/** What a template is made of beside Debian's required packages. */
+export function basePackages(tune: boolean): string[] {
+  return [...PACKAGES, ...REQUIRED_PACKAGES, ...(tune ? TUNED_PACKAGES : [])];
+}
+
 /** Beyond the required ones: kernel, boot loader, and what a person expects of a server. */
 const PACKAGES = [
   'apt-utils',
@@ -87,14 +92,13 @@ async function mmdebstrap(
   uuid: string,
   log: CustomizeLog,
 ): Promise<void> {
-  const packages = [...PACKAGES, ...REQUIRED_PACKAGES, ...(options.tune ? TUNED_PACKAGES : [])];
   const inside = path.join(options.payload, 'chroot.sh');
   fs.writeFileSync(inside, chrootScript(uuid, kernelArguments(options.tune)));
   const args = [
     '--mode=root',
     '--variant=minbase',
     '--architectures=amd64',
-    `--include=${packages.join(',')}`,
+    `--include=${basePackages(options.tune).join(',')}`,
     '--dpkgopt=force-unsafe-io',
     '--aptopt=Acquire::Languages "none"',
     ...(await hostAptOptions()).map((line) => `--aptopt=${line}`),

@@ -2,7 +2,15 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { buildPackage } from '../../support/package.ts';
 import { temporaryDirectory } from '../../support/temporary.ts';
-import { asEngine, type ExecResult, LabHost } from './lab-host.ts';
+import {
+  asEngine,
+  type BootOptions,
+  type ExecOptions,
+  type ExecResult,
+  LabHost,
+} from './lab-host.ts';
+
+export const WALLET = `0x${'aB'.repeat(20)}`;
 
 interface Scope {
   after(hook: () => Promise<void> | void): void;
@@ -17,13 +25,17 @@ export class BlockhostHost {
   }
 
   /** The packages lie at /lab/share/VERSION.deb. */
-  static async boot(scope: Scope, versions: readonly string[]): Promise<BlockhostHost> {
+  static async boot(
+    scope: Scope,
+    versions: readonly string[],
+    options: Pick<BootOptions, 'memoryMb' | 'mounts'> = {},
+  ): Promise<BlockhostHost> {
     const directory = temporaryDirectory(scope);
     const packages = versions.map((version) => {
       fs.mkdirSync(path.join(directory, version));
       return buildPackage(path.join(directory, version), version);
     });
-    const lab = await LabHost.boot(scope, { program: false });
+    const lab = await LabHost.boot(scope, { ...options, program: false });
     for (const [i, file] of packages.entries()) {
       fs.copyFileSync(file, path.join(lab.share, `${versions[i]}.deb`));
     }
@@ -35,16 +47,19 @@ export class BlockhostHost {
     return this.lab.exec(asEngine(argv), { timeoutMs: 300_000 });
   }
 
-  /** From the tiny guest, or whatever other options of `create` say. */
+  /** What an engine says, and in its words; `more` is for a guest that it does not have, by default the tiny one. */
   create(
     name: string,
-    source = ['--image', this.lab.env.BLOCKHOST_TINY_GUEST ?? ''],
+    more: readonly string[] = this.#tiny,
+    onOutput: ExecOptions['onOutput'] = () => undefined,
   ): Promise<ExecResult> {
-    const wallet = `0x${'aB'.repeat(20)}`;
-    return this.engine(
-      ...['blockhost-vm-create', name, '--owner-wallet', wallet, '--expiry-days', '30'],
-      ...[...source, '--memory', '128', '--disk', '1', '--apply'],
-    );
+    const argv = ['blockhost-vm-create', name, '--owner-wallet', WALLET, '--expiry-days', '30'];
+    const options = { timeoutMs: 300_000, onOutput };
+    return this.lab.exec(asEngine([...argv, ...more, '--apply']), options);
+  }
+
+  get #tiny(): string[] {
+    return ['--image', this.lab.env.BLOCKHOST_TINY_GUEST ?? '', '--memory', '128', '--disk', '1'];
   }
 
   async database(): Promise<{

@@ -41,6 +41,8 @@ export interface BootOptions {
   program?: boolean;
   /** A package of it to install, in place of what lies in dist. */
   deb?: string;
+  /** More folders of this machine. */
+  mounts?: readonly Mount[];
 }
 
 /** Who says when the host is to be ended: node:test, or the context of a test. */
@@ -80,6 +82,7 @@ export class LabHost {
       { from: projectRoot(), to: PROJECT, mode: 'ro' },
       { from: path.dirname(made.guest), to: guests, mode: 'ro' },
       { from: this.share, to: '/lab/share', mode: 'rw' },
+      ...(options.mounts ?? []),
     ];
   }
 

@@ -5,6 +5,8 @@ export const PACKAGES = [
   ...['nftables', 'ca-certificates', 'openssh-client', 'python3', 'python3-yaml', 'busybox-static'],
   // What the program needs.
   ...['qemu-system-x86', 'qemu-utils', 'genisoimage', 'fdisk', 'jq'],
+  // What builds a template.
+  ...['mmdebstrap', 'grub-common', 'grub-pc-bin'],
   // What the setup wizard and the admin panel are made with.
   'python3-flask',
   // What tests look with.

@@ -4,6 +4,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { after, before, test } from 'node:test';
 import { currentTemplate } from '../../../src/image/template-store.ts';
+import { guestPackage } from '../../support/blockhost/guest-package.ts';
 import { blockhostFiles, PACKAGE, readDatabase } from '../../support/blockhost/host.ts';
 import {
   complaintsOf,
@@ -98,19 +99,13 @@ test('create works with what the wizard wrote', async () => {
 });
 
 function prepareHost(): void {
-  for (const folder of ['run', 'share', 'packages', 'etc/network-modes.enabled', 'deb/DEBIAN']) {
+  for (const folder of ['run', 'share', 'packages', 'etc/network-modes.enabled']) {
     fs.mkdirSync(path.join(root, folder), { recursive: true });
   }
   fs.writeFileSync(path.join(files.etc, 'network-modes.enabled', 'none.json'), '{"name":"none"}');
   fs.rmSync(path.join(files.etc, 'db.yaml'));
   fs.chownSync(path.dirname(files.database), 65_534, 65_534);
-  const fields = ['Package: blockhost-setup', 'Version: 1.2.3', 'Architecture: all'];
-  fs.writeFileSync(
-    path.join(root, 'deb/DEBIAN/control'),
-    [...fields, 'Maintainer: Test <test@example.org>', 'Description: a test', ''].join('\n'),
-  );
-  const [tree, packages] = [path.join(root, 'deb'), path.join(root, 'packages')];
-  execFileSync('dpkg-deb', ['--root-owner-group', '--build', tree, packages], { stdio: 'ignore' });
+  guestPackage(path.join(root, 'packages'));
 }
 
 /** The program itself, out of the namespace since it needs Debian's mirrors, and with packages of ours. */

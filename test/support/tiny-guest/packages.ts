@@ -19,6 +19,8 @@ export const PLAIN: Selection = {
 export interface Packages {
   /** Names of package files: name_version_arch.deb. */
   files: string[];
+  /** Puts the package files into a directory. */
+  download(directory: string): Promise<void>;
   /** Downloads and unpacks them all into a directory. */
   unpack(directory: string): Promise<void>;
 }
@@ -64,22 +66,25 @@ async function withLists(
     .map((line) => line.split(' ')[1] ?? '')
     .filter((name) => selection.needed.test(name))
     .sort();
-  return { files, unpack };
+  return { files, download, unpack };
 
-  async function unpack(directory: string): Promise<void> {
-    const debs = path.join(directory, '.debs');
-    fs.mkdirSync(debs, { recursive: true });
+  async function download(directory: string): Promise<void> {
+    fs.mkdirSync(directory, { recursive: true });
     try {
-      await aptGet(['download', ...files.map(nameAndVersion)], debs);
+      await aptGet(['download', ...files.map(nameAndVersion)], directory);
     } catch (error) {
       if (!mayRefresh) throw error;
       // The lists name a version that the archive has replaced since.
       const own = path.join(apt, 'lists');
       fs.rmSync(own, { recursive: true, force: true });
       const fresh = await withLists(cache, selection, own, false);
-      await fresh.unpack(directory);
-      return;
+      await fresh.download(directory);
     }
+  }
+
+  async function unpack(directory: string): Promise<void> {
+    const debs = path.join(directory, '.debs');
+    await download(debs);
     for (const deb of fs.readdirSync(debs))
       await run('dpkg-deb', ['-x', path.join(debs, deb), directory]);
     fs.rmSync(debs, { recursive: true });

@@ -72,7 +72,7 @@ def finalize(visitor):
             lines.append(line)
         if over:
             return lines
-        time.sleep(0.1)
+        time.sleep(0.5)
 
 
 for place, value in ORDER.get("places", {}).items():
