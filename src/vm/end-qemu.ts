@@ -56,6 +56,7 @@ async function askToQuit(files: VmFiles, deadlineMs: number): Promise<void> {
   try {
     await withQmp(files.qmp, (qmp) => qmp.execute('quit', undefined, { deadlineMs }), {
       deadlineMs,
+      patienceMs: deadlineMs,
     });
   } catch {
     // Not answering, or gone before it could answer: what counts is whether it ends.

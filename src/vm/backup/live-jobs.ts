@@ -2,7 +2,7 @@ import { messageOf, ProvisionerError } from '../../errors.ts';
 import type { VmFiles } from '../../host/paths.ts';
 import { isRunning, type ProcessIdentity } from '../../host/process.ts';
 import { monotonicMs, poll, sleep } from '../../host/time.ts';
-import type { QmpClient } from '../../qmp/client.ts';
+import { BLOCK_NODES_BYTES, type QmpClient } from '../../qmp/client.ts';
 import type { TransactionAction } from '../../qmp/commands/arguments.ts';
 import { QmpGoneError, QmpTimeoutError } from '../../qmp/errors.ts';
 import { withQmp } from '../../qmp/with-qmp.ts';
@@ -63,7 +63,7 @@ export async function beginJobs(
 }
 
 /** For a monitor that others use, each for moments, or a host that is busy. */
-export const MONITOR = { deadlineMs: 10_000 };
+export const MONITOR = { deadlineMs: 10_000, maxLineBytes: BLOCK_NODES_BYTES };
 /** Requests that are under way are waited for. */
 const BEGIN_MS = 20_000;
 

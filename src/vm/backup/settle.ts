@@ -3,6 +3,7 @@ import { BusyError, messageOf } from '../../errors.ts';
 import { type Lock, lockFile } from '../../host/lock.ts';
 import type { VmFiles } from '../../host/paths.ts';
 import { removeTree } from '../../host/remove-tree.ts';
+import { BLOCK_NODES_BYTES } from '../../qmp/client.ts';
 import { withQmp } from '../../qmp/with-qmp.ts';
 import { readVmConfig } from '../../store/vm-config.ts';
 import type { VmName } from '../../types.ts';
@@ -92,7 +93,7 @@ async function settleRunning(
       // A guest that was halted for want of room has some now; what it was about to write is done again.
       if ((await qmp.execute('query-status')).status === 'io-error') await qmp.execute('cont');
     },
-    { deadlineMs: CONNECT_MS },
+    { deadlineMs: CONNECT_MS, maxLineBytes: BLOCK_NODES_BYTES },
   );
 }
 

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import * as fs from 'node:fs';
+import * as net from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { loadConfig } from '../../../src/host/config.ts';
 import { identify } from '../../../src/host/process.ts';
@@ -7,7 +10,8 @@ import { monotonicMs } from '../../../src/host/time.ts';
 import { answer } from '../../../src/root/door.ts';
 import { writeIncarnation } from '../../../src/store/incarnation.ts';
 import { readVmConfig, writeVmConfig } from '../../../src/store/vm-config.ts';
-import { parseVmName } from '../../../src/types.ts';
+import { MiB, parseVmName } from '../../../src/types.ts';
+import { endQemu } from '../../../src/vm/end-qemu.ts';
 import type { RootContext } from '../../../src/vm/host.ts';
 import { type FakeCall, FakeQmpServer, NO_REPLY } from '../../support/fake-qmp.ts';
 import { configOf } from '../../support/fleet/config.ts';
@@ -80,3 +84,48 @@ test('nor does one whose answer has no end', async (t) => {
   });
   await assertBusySoon(context);
 });
+
+test('a greeting of 60 MiB is not read, and keeps nobody from ending the VM', async (t) => {
+  const { context, fake } = await host(t);
+  await fake.stop();
+  const files = context.paths.vm(NAME);
+  const monitor = await endlessGreeting(t, files.qmp, 60);
+  const child = spawn('sleep', ['1000'], { stdio: 'ignore' });
+  t.after(() => child.kill('SIGKILL'));
+  const identity = identify(child.pid ?? 0);
+  assert.ok(identity);
+  writeIncarnation(files, { ...identity, runner: 'direct', accel: 'tcg', started_at: '' });
+  const began = monotonicMs();
+  assert.deepEqual(await endQemu(files, 'quit', 2000), { ran: true, gone: false });
+  const took = monotonicMs() - began;
+  // All of it would take a minute to understand.
+  assert.ok(took < 15_000, `${took} ms`);
+  // What is more than that was on its way when the reader hung up.
+  assert.ok(monitor.sent() < 8 * MiB, `${monitor.sent()} bytes`);
+  assert.deepEqual(await endQemu(files, 'kill', 60_000), { ran: true, gone: true });
+});
+
+/** A monitor whose first line has so many MiB of JSON. */
+async function endlessGreeting(
+  t: TestContext,
+  path: string,
+  mib: number,
+): Promise<{ sent(): number }> {
+  const piece = Buffer.from('{},'.repeat(21_845));
+  let sent = 0;
+  const server = net.createServer((socket) => {
+    socket.on('error', () => socket.destroy());
+    const more = (): void => {
+      if (socket.destroyed) return;
+      if (sent >= mib * MiB) return void socket.write('{}]}\n');
+      sent += piece.length;
+      socket.write(piece, () => setImmediate(more));
+    };
+    socket.write('{"QMP":[', more);
+    socket.resume();
+  });
+  t.after(() => server.close());
+  server.listen(path);
+  await once(server, 'listening');
+  return { sent: () => sent };
+}
