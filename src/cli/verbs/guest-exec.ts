@@ -14,8 +14,8 @@ export const verb: ActingVerb = {
       .addHelpText(
         'after',
         `
-Options stand before the name; what follows it is the command, untouched. Output and exit code are the
-command's own. When guest or agent fail, the exit code is 1 and stderr says why, within 5 s.
+Options stand before the name; what follows it, or a first -- after it, is the command, untouched. Output and
+exit code are the command's own. When guest or agent fail, the exit code is 1 and stderr says why, within 5 s.
 
 Examples:
   blockhost-qemu guest-exec web1 uname -a
@@ -23,7 +23,9 @@ Examples:
       );
   },
   async run({ args, options, host, out }) {
-    const [name, ...words] = args;
+    const [name, ...rest] = args;
+    // Habit from other tools; as a word of the command it could only fail.
+    const words = rest.length > 1 && rest[0] === '--' ? rest.slice(1) : rest;
     const seconds = numberOption(options, 'timeout') ?? 300;
     const result = await runInGuest(host, parseVmName(name), words.join(' '), seconds * 1000);
     out.raw(result.stdout);

@@ -32,6 +32,20 @@ test('words after the name are joined by single spaces, and none is an option of
   assert.equal(stdout, '--timeout 5 -v --help -- b c\n');
 });
 
+test('a first -- is for whoever is used to it, and what begins with a dash is a command too', async () => {
+  assert.equal((await exec('--', 'echo', '--', 'a')).stdout, '-- a\n');
+  await sandbox.ok('guest-exec', [
+    'web1',
+    "printf '#!/bin/sh\\necho ran $1\\n' >/bin/-x; chmod +x /bin/-x",
+  ]);
+  for (const words of [['-x 5'], ['-x', '5'], ['--', '-x', '5']]) {
+    const { stdout, stderr, code } = await exec(...words);
+    assert.deepEqual([stdout, stderr, code], ['ran 5\n', '', 0], words.join(' '));
+  }
+  const { stderr, code } = await exec('--', '-nowhere');
+  assert.deepEqual([stderr, code], ['/bin/sh: -nowhere: not found\n', 127]);
+});
+
 test('every byte comes through, and stdout and stderr stay apart', async () => {
   const all = 'i=0; while [ $i -lt 256 ]; do printf "\\\\$(printf %03o $i)"; i=$((i+1)); done';
   const { stdoutBytes } = await exec(all);
