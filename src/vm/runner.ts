@@ -1,4 +1,4 @@
-import { ProvisionerError } from '../errors.ts';
+import { BusyError, ProvisionerError } from '../errors.ts';
 import {
   clearScope,
   isStrangersScope,
@@ -9,6 +9,7 @@ import {
   scopePrefix,
 } from '../systemd/scope.ts';
 import type { VmName } from '../types.ts';
+import type { RootContext } from './host.ts';
 
 /** Names are unique in one state directory only. */
 export interface Placed {
@@ -23,8 +24,8 @@ export interface Placed {
  */
 export interface Runner {
   readonly kind: 'direct' | 'systemd';
-  /** Waits until the place is free. @throws ProvisionerError when something else is in it. */
-  prepare(vm: Placed, signal: AbortSignal): Promise<void>;
+  /** Waits until the place is free. @throws ProvisionerError when something else is in it: in haste a BusyError. */
+  prepare(vm: Placed, context: Pick<RootContext, 'inHaste' | 'signal'>): Promise<void>;
   /** argv prefix that puts the rest of the command line in its place and executes it. */
   prefix(vm: Placed, bounds: ScopeBounds): string[];
   /**
@@ -43,14 +44,18 @@ const direct: Runner = {
 
 /** The manager learns of the last process's end within milliseconds; a host under heavy load may take long. */
 const PREPARE_MS = 10_000;
+/** Behind a door nobody waits for so long: whoever asked asks again. */
+const HASTY_MS = 400;
 
 const systemd: Runner = {
   kind: 'systemd',
-  async prepare({ name, directory }, signal) {
+  async prepare({ name, directory }, { inHaste = false, signal }) {
     const strange = isStrangersScope(name, directory);
-    if (!strange && (await scopeGone(name, { deadlineMs: PREPARE_MS, signal }))) return;
+    const deadlineMs = inHaste ? HASTY_MS : PREPARE_MS;
+    if (!strange && (await scopeGone(name, { deadlineMs, signal }))) return;
     const unit = scopeName(name);
-    throw new ProvisionerError(`VM ${name}: its unit ${unit} is in use by another program`, {
+    const Failure = inHaste && !strange ? BusyError : ProvisionerError;
+    throw new Failure(`VM ${name}: its unit ${unit} is in use by another program`, {
       hint: `see systemctl status ${unit}; another state directory may have a VM of this name`,
     });
   },

@@ -130,7 +130,7 @@ async function launch(start: StartContext): Promise<QmpClient> {
   await assertForwardsFree(context.paths, start.config);
   const qemu = qemuArgv(launchOf(start));
   context.verbose(qemu.join(' '));
-  await runner.prepare({ name, ...files }, context.signal);
+  await runner.prepare({ name, ...files }, context);
   const { qmp } = await launchQemu({
     name,
     argv: [...prefixOf(start), ...qemu],

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import * as fs from 'node:fs';
 import { before, test } from 'node:test';
 import { run } from '../../../src/host/exec.ts';
+import { poll } from '../../../src/host/time.ts';
 import { callRootAgent, exchange, frame } from '../../support/root-agent/client.ts';
 import { asEngine } from '../host/engine.ts';
 import { configureBridge, guestImage, verb } from '../suite/verbs.ts';
@@ -117,4 +119,28 @@ test('a start that is already under way, or done, is answered as such', async ()
     [1, 2, 3].map(() => callRootAgent('qemu-vm-start', { name: 'web1' })),
   );
   for (const reply of replies) assert.equal(reply.ok, true, JSON.stringify(reply));
+});
+
+test('what is left in the place of a VM holds nobody up', async () => {
+  const stop = { name: 'web1', how: 'kill', wait_ms: 400 };
+  assert.equal((await timed('qemu-vm-stop', stop)).ok, true);
+  const unit = 'blockhost-vm-web1.scope';
+  const left = spawn('systemd-run', ['--quiet', '--scope', `--unit=${unit}`, 'sleep', '1000'], {
+    stdio: 'ignore',
+  });
+  try {
+    const there = (): true | undefined =>
+      fs.existsSync(`/run/systemd/transient/${unit}`) ? true : undefined;
+    assert.ok(await poll(there, { deadlineMs: 60_000, everyMs: 50 }));
+    const { ok, error, starts } = await timed('qemu-vm-start', { name: 'web1' });
+    assert.equal(ok, false);
+    assert.match(error, /VM web1: its unit blockhost-vm-web1\.scope is in use/);
+    assert.ok(starts < SECOND, `${starts.toFixed(1)} starts of Node`);
+  } finally {
+    // What a start that failed has cleared away is not there any more.
+    left.kill('SIGKILL');
+  }
+  // Whoever is patient meets a place that is free again.
+  const { code, stderr } = await verb(engine, 'start', 'web1');
+  assert.equal(code, 0, stderr);
 });
