@@ -73,7 +73,7 @@ export async function flatten(
 export async function qemuImg(
   { become }: DiskChain,
   args: readonly string[],
-  options: Pick<RunOptions, 'signal' | 'timeoutMs'> = {},
+  options: Pick<RunOptions, 'signal' | 'timeoutMs' | 'okCodes'> = {},
 ): Promise<{ stdout: string }> {
   const [command = '', ...rest] = [...become, 'qemu-img', ...args];
   try {

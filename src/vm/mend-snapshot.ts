@@ -1,4 +1,5 @@
-import { ProvisionerError } from '../errors.ts';
+import { messageOf, ProvisionerError } from '../errors.ts';
+import { reclaimLeaks } from '../image/leaks.ts';
 import { changeSnapshots, listSnapshots } from '../image/snapshots.ts';
 import { withQmp } from '../qmp/with-qmp.ts';
 import { readVmConfig } from '../store/vm-config.ts';
@@ -27,11 +28,26 @@ export async function mendSnapshot(
   if (action === 'restore') await onDisks(host, name, disks, 'restore', label);
   else if (action === 'delete' || having.length < disks.length)
     await onDisks(host, name, having, 'delete', label);
-  if (!running || processesOf(files).length === 0) return;
+  if (processesOf(files).length === 0) return await reclaim(host, name, disks);
+  if (!running) return;
   await withQmp(files.qmp, async (qmp) => {
     if ((await qmp.execute('query-status')).status === 'paused') await qmp.execute('cont');
   });
   await thawGuest(host, name);
+}
+
+/** What a power cut has leaked of them only wastes room: that it stays hinders nobody. */
+async function reclaim(host: Host, name: VmName, disks: readonly VmDisk[]): Promise<void> {
+  for (const { node, chain } of disks) {
+    try {
+      const clusters = await reclaimLeaks(chain, host.signal);
+      if (clusters > 0)
+        host.report(`VM ${name}: ${clusters} leaked clusters of ${node} are free again`);
+    } catch (error) {
+      host.signal.throwIfAborted();
+      host.report(`VM ${name}: leaked clusters of ${node} are not looked for: ${messageOf(error)}`);
+    }
+  }
 }
 
 /** By QEMU where it has the disks open. */

@@ -1,4 +1,4 @@
-import { InputError, NotFoundError } from '../errors.ts';
+import { InputError, NotFoundError, ProvisionerError } from '../errors.ts';
 import { changeSnapshots, type ImageSnapshot, listSnapshots } from '../image/snapshots.ts';
 import { withQmp } from '../qmp/with-qmp.ts';
 import { readVmConfig } from '../store/vm-config.ts';
@@ -118,6 +118,11 @@ async function begun(
   label: string,
 ): Promise<SnapshotEntry> {
   const { state } = await observe(host, name);
+  if (state === 'unknown') {
+    throw new ProvisionerError(`VM ${name}: its QEMU does not say whether the guest runs`, {
+      hint: 'nothing was changed: try again',
+    });
+  }
   return { verb: 'snapshot', action, label, running: state === 'running' };
 }
 

@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { after, before, test } from 'node:test';
+import { run } from '../../../src/host/exec.ts';
 import { parseVmName } from '../../../src/types.ts';
+import { leakCluster } from '../../support/leak-cluster.ts';
 import { Sandbox } from '../../support/sandbox.ts';
 
 const sandbox = await Sandbox.make({ after });
@@ -39,6 +41,18 @@ test('inspect of what is not there is absent, of a QEMU that hangs unknown', asy
   try {
     const { state, reason } = await inspect();
     assert.deepEqual([state, reason], ['unknown', 'QEMU is alive but does not answer']);
+  } finally {
+    process.kill(sandbox.pid('web1'), 'SIGCONT');
+  }
+});
+
+test('while nobody can tell whether the guest runs, no snapshot is begun', async () => {
+  process.kill(sandbox.pid('web1'), 'SIGSTOP');
+  try {
+    const { code, stderr } = await sandbox.run('snapshot', ['create', 'web1', 'unsure']);
+    assert.equal(code, 1);
+    assert.match(stderr, /VM web1: its QEMU does not say whether the guest runs; nothing was/);
+    assert.ok(!fs.existsSync(sandbox.config.paths.journal(parseVmName('web1'))));
   } finally {
     process.kill(sandbox.pid('web1'), 'SIGCONT');
   }
@@ -162,6 +176,21 @@ test('a VM with a restore that is half-done does not start, until it is whole or
     assert.deepEqual(JSON.parse(fs.readFileSync(journal, 'utf8')), entry);
   }
   await other.ok('destroy', ['web1']);
+  assert.equal(fs.existsSync(journal), false);
+});
+
+test('what a snapshot has leaked that a power cut broke off is given back', async () => {
+  const other = await sandbox.copy('web1');
+  const { disk } = other.files('web1');
+  const journal = other.config.paths.journal(parseVmName('web1'));
+  fs.mkdirSync(path.dirname(journal), { recursive: true });
+  const entry = { verb: 'snapshot', action: 'create', label: 'cut', running: true };
+  fs.writeFileSync(journal, JSON.stringify(entry));
+  leakCluster(disk);
+  const { code, stderr } = await other.run('gc', ['--execute']);
+  assert.equal(code, 0, stderr);
+  assert.match(stderr, /VM web1: 1 leaked clusters of disk are free again/);
+  await run('qemu-img', ['check', disk]);
   assert.equal(fs.existsSync(journal), false);
 });
 
