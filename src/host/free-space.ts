@@ -1,4 +1,5 @@
 import * as fs from 'node:fs';
+import * as path from 'node:path';
 import { ProvisionerError } from '../errors.ts';
 import { MiB } from '../types.ts';
 
@@ -26,4 +27,10 @@ const ROOM_BYTES = 64 * MiB;
 
 export function hasRoomAgain(directory: string): boolean {
   return freeBytes(directory) >= ROOM_BYTES;
+}
+
+/** The directory itself, or the one above it in which it would be made. */
+export function nearestFolder(directory: string): string {
+  const parent = path.dirname(directory);
+  return fs.existsSync(directory) || parent === directory ? directory : nearestFolder(parent);
 }

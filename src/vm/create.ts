@@ -1,5 +1,6 @@
 import * as fs from 'node:fs';
 import { InputError } from '../errors.ts';
+import { nearestFolder } from '../host/free-space.ts';
 import { assertBridge } from '../net/tap.ts';
 import type { Allocation } from '../store/record.ts';
 import { GiB, type VmName } from '../types.ts';
@@ -11,6 +12,7 @@ import { CREATE_STEPS } from './create-steps.ts';
 import type { Host } from './host.ts';
 import { Journal, journaled } from './journal.ts';
 import { withVmLock } from './lock.ts';
+import { assertQemu } from './qemu-binary.ts';
 import { recover } from './recover.ts';
 import { userDataOf } from './seed-content.ts';
 import { runSteps } from './steps.ts';
@@ -81,6 +83,7 @@ async function createLocked(host: Host, spec: CreateSpec, site: CreateSite): Pro
 /** What can be known to be wrong is told before anything is touched. */
 async function check(host: Host, spec: CreateSpec): Promise<void> {
   await checkCreateSpec(spec);
+  if (host.role.kind === 'own') assertQemu(host.settings.qemu_binary);
   userDataOf(spec);
   if (spec.network === 'bridge' && host.role.kind === 'own' && process.getuid?.() !== 0) {
     throw new InputError('bridge networking needs root', {
@@ -89,8 +92,7 @@ async function check(host: Host, spec: CreateSpec): Promise<void> {
   }
   if (spec.network === 'bridge' && spec.bridge !== undefined) assertBridge(spec.bridge);
   diskFits(spec, await sourceSize(host, spec));
-  if (fs.existsSync(host.paths.state))
-    assertRoom(host.paths.state, `VM ${spec.name}`, spec.content?.bytes);
+  assertRoom(nearestFolder(host.paths.state), `VM ${spec.name}`, spec.content?.bytes);
 }
 
 async function assertNameFree(host: Host, name: VmName): Promise<void> {

@@ -5,6 +5,7 @@ import type { VmName } from '../types.ts';
 import { type AccelChoice, chooseAccel } from './accel.ts';
 import type { ConsoleLog } from './console-log.ts';
 import type { RootContext } from './host.ts';
+import { assertQemu } from './qemu-binary.ts';
 import type { QemuLog } from './qemu-log.ts';
 import { type QemuUser, qemuUserOf } from './qemu-user.ts';
 import { chooseRunner, type Runner } from './runner.ts';
@@ -33,6 +34,7 @@ export async function prepareStart(
   config: VmConfig,
 ): Promise<StartContext> {
   const { settings, paths, signal } = context;
+  assertQemu(settings.qemu_binary);
   const user = qemuUserOf(config.qemu_uid, settings);
   const accel = await chooseAccel({
     setting: settings.accel,

@@ -5,6 +5,7 @@ import { buildTemplate } from '../../image/build-template.ts';
 import { SUITES, type Suite } from '../../image/debian-mirrors.ts';
 import { quote } from '../../types.ts';
 import { chooseAccel } from '../../vm/accel.ts';
+import { assertQemu } from '../../vm/qemu-binary.ts';
 import type { ActingVerb } from '../invocation.ts';
 import { stringOption } from '../options.ts';
 
@@ -45,6 +46,7 @@ Examples:
     const { paths, report, signal, settings } = host;
     const cacheFile = paths.accelProbe;
     const binary = settings.qemu_binary;
+    assertQemu(binary);
     const { accel } = await chooseAccel({ setting: settings.accel, binary, cacheFile, signal });
     const template = await buildTemplate(
       {

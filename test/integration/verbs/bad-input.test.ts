@@ -280,7 +280,12 @@ test('a QEMU that cannot be started, or dies at its start: its words are told, n
   fs.writeFileSync(silent, '#!/bin/sh\nexit 1\n');
   for (const file of [script, silent]) fs.chmodSync(file, 0o755);
   for (const [binary, pattern] of [
-    ['/no/such/qemu', /\/no\/such\/qemu/],
+    [
+      '/no/such/qemu',
+      /\/no\/such\/qemu is not installed; install qemu-system-x86, or set qemu_bin/,
+    ],
+    ['no-such-qemu', /no-such-qemu is not installed; install/],
+    [at('text'), /text cannot be executed; install/],
     [script, /VM web1: QEMU .*: no room on this device/],
     [silent, /VM web1: QEMU .*said nothing/],
   ] as const) {
@@ -293,6 +298,17 @@ test('a QEMU that cannot be started, or dies at its start: its words are told, n
     assert.doesNotMatch(last, /internal error/);
     assert.deepEqual(await leftovers(own.config.paths), []);
   }
+});
+
+test('without QEMU nothing is made first: no template, no disk, no state', async () => {
+  const own = await sandbox.with({ qemu_binary: 'no-such-qemu' });
+  const missing = /no-such-qemu is not installed; install qemu-system-x86/;
+  const before = listing(own.state);
+  for (const more of [[], ['--apply']])
+    oneLine(await own.run('create', ['web1', ...own.tiny, ...more]), missing);
+  const built = await new Running([programFile('blockhost-build-template')], { env: own.env }).done;
+  oneLine(built, missing);
+  assert.deepEqual(listing(own.state), before);
 });
 
 test('ten creates at once, each failing at another step, leave nothing; their numbers differ', async () => {

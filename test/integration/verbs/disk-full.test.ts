@@ -115,6 +115,13 @@ test('verbs that need room say so and leave everything as it was', async () => {
     assert.match(stderr, /is full|are free in|cannot be written|no room/i, verb);
     assert.equal(stderr.trim().split('\n').length, 1, stderr);
   }
+  // Where nothing was made yet, nothing is made: not even the image is read.
+  const state = `${sandbox.state}-new`;
+  const first = await sandbox.run('create', ['web2', ...sandbox.tiny, '--apply'], {
+    env: { BLOCKHOST_QEMU_STATE_DIR: state },
+  });
+  assert.match(first.stderr, /^blockhost-vm-create: only 0 MB are free in [^\n]+\n$/);
+  assert.deepEqual([first.code, fs.existsSync(state)], [1, false]);
   const { disk_used_bytes: _, ...after } = await inspect();
   const { disk_used_bytes: __, ...was } = before;
   assert.deepEqual(after, was);
