@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as z from 'zod/mini';
-import { InputError, messageOf } from '../../errors.ts';
+import { InputError } from '../../errors.ts';
 import { describeMismatch } from '../../host/mismatch.ts';
+import { openRegular } from '../../host/regular-file.ts';
 import { quote } from '../../types.ts';
 import {
   BackupHeader,
@@ -25,14 +26,10 @@ export class BackupReader {
 
   constructor(file: string) {
     this.file = file;
-    try {
-      this.#fd = fs.openSync(file, 'r');
-    } catch (cause) {
-      throw new InputError(`${quote(file)} cannot be read: ${messageOf(cause)}`, { cause });
-    }
-    if (!fs.fstatSync(this.#fd).isDirectory()) return;
-    fs.closeSync(this.#fd);
-    throw new InputError(`${quote(file)} is a folder, not a backup`);
+    if (fs.statSync(file, { throwIfNoEntry: false })?.isDirectory() === true)
+      throw new InputError(`${quote(file)} is a folder, not a backup`);
+    // It is read twice, so that a pipe is of no use.
+    this.#fd = openRegular(file, quote(file));
   }
 
   header(): BackupHeader {

@@ -1,9 +1,8 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import * as z from 'zod/mini';
-import { messageOf, ProvisionerError } from '../../errors.ts';
+import { messageOf } from '../../errors.ts';
 import { run } from '../../host/exec.ts';
-import { freeBytes } from '../../host/free-space.ts';
 import type { VmFiles } from '../../host/paths.ts';
 import { type DiskChain, imageName, qemuImg } from '../../image/snapshots.ts';
 import { MiB } from '../../types.ts';
@@ -97,19 +96,4 @@ async function reserve(host: RootContext, file: string, bytes: number): Promise<
     // Some file systems cannot; then the room is only watched.
     host.verbose(`room for the backup is not reserved: ${messageOf(error)}`);
   }
-}
-
-/** Less than that is left to guests: they need it more than a backup does. */
-const FLOOR = 64 * MiB;
-
-/** @throws ProvisionerError when the file system fills up meanwhile. */
-export function assertRoomLeft({ directory }: VmFiles): void {
-  // Of a VM that was destroyed meanwhile.
-  if (!fs.existsSync(directory)) return;
-  const free = freeBytes(directory);
-  if (free >= FLOOR) return;
-  throw new ProvisionerError(
-    `only ${Math.floor(free / MiB)} MB are free in ${directory}: the backup is given up before guests run out of room`,
-    { hint: 'free some space there and try again' },
-  );
 }

@@ -11,7 +11,8 @@ import { processesOf } from '../end-qemu.ts';
 import { withFrozenGuest } from '../freeze.ts';
 import type { RootContext } from '../host.ts';
 import { GRANULARITY } from './bitmaps.ts';
-import { assertRoomLeft, type Fleece } from './fleece.ts';
+import type { Fleece } from './fleece.ts';
+import { assertRoomLeft } from './room.ts';
 
 /** @throws ProvisionerError when a write of the guest has failed: what it holds back is on no disk. */
 export async function assertNotHalted(qmp: QmpClient, name: VmName): Promise<void> {
@@ -122,7 +123,7 @@ export async function finishJobs(
 ): Promise<void> {
   const qemu = processesOf(files);
   for (;;) {
-    assertRoomLeft(files);
+    assertRoomLeft(files, 'backup');
     const found = await patiently(host, qemu, files.probe, async (qmp) => ({
       jobs: await qmp.execute('query-jobs'),
       status: (await qmp.execute('query-status')).status,

@@ -11,6 +11,7 @@ import { assertOff } from '../assert-off.ts';
 import { disksOf } from '../disk-chains.ts';
 import type { RootContext } from '../host.ts';
 import type { FillVm, RestoreSide, VerifiedBackup } from '../root-side.ts';
+import { whileRoomIsLeft } from './room.ts';
 import { withServedImages } from './served-image.ts';
 
 interface Verified {
@@ -58,7 +59,8 @@ export class RestoreSession implements RestoreSide {
     if (this.#chain.length === 0) throw new InputError('no backup was verified');
     this.#filling = true;
     try {
-      await this.#fillDisks(name, files);
+      // What a file says of zeroes takes room as well: its tables.
+      await whileRoomIsLeft(files, 'restore', this.#abort, () => this.#fillDisks(name, files));
     } finally {
       this.#filling = false;
     }

@@ -15,12 +15,13 @@ import type { RootContext } from '../host.ts';
 import type { BackupSide, BackupState, BeginBackup, EndBackup } from '../root-side.ts';
 import { addBitmap, type Bitmap, bitmapName, restingBitmaps } from './bitmaps.ts';
 import { copyDisks } from './copy.ts';
-import { assertRoomLeft, type Fleece, fleecesOf, makeFleeces } from './fleece.ts';
+import { type Fleece, fleecesOf, makeFleeces } from './fleece.ts';
 import { liveBitmaps } from './live-bitmaps.ts';
 import { assertNotHalted, beginJobs, finishJobs, MONITOR } from './live-jobs.ts';
 import { writeNote } from './note.ts';
 import { type Plan, planOf } from './plan.ts';
 import { writeBackups } from './record.ts';
+import { whileRoomIsLeft } from './room.ts';
 import { lockBackup, settle } from './settle.ts';
 
 /** What the steps of a backup hand to each other. */
@@ -80,7 +81,8 @@ export class BackupSession implements BackupSide {
     const job = this.#assertJob();
     const { files, fleeces, sink } = job;
     await finishJobs(this.#context, files, fleeces);
-    await this.#whileRoomIsLeft(files, async () => {
+    // A reader that is slow must not cost guests the room that the copies take.
+    await whileRoomIsLeft(files, 'backup', this.#abort, async () => {
       const sources = fleeces.map(({ disk: { node }, chain }) => ({ node, chain }));
       await this.#writeDisks(job, sources);
       await sink.commit();
@@ -154,23 +156,6 @@ export class BackupSession implements BackupSide {
     await writer.end();
   }
 
-  /** A reader that is slow must not cost guests the room that the copies take. */
-  async #whileRoomIsLeft(files: VmFiles, work: () => Promise<void>): Promise<void> {
-    const look = (): void => {
-      try {
-        assertRoomLeft(files);
-      } catch (error) {
-        this.#abort.abort(error);
-      }
-    };
-    const timer = setInterval(look, ROOM_EVERY_MS);
-    try {
-      await work();
-    } finally {
-      clearInterval(timer);
-    }
-  }
-
   /** The backup has its name: the chain goes on from it. */
   async #advanceChain({ name, files, plan }: Job): Promise<void> {
     if (!fs.existsSync(files.directory)) return;
@@ -214,8 +199,6 @@ export class BackupSession implements BackupSide {
     this.#job = undefined;
   }
 }
-
-const ROOM_EVERY_MS = 500;
 
 function close({ sink, lock }: Pick<Job, 'sink' | 'lock'>): void {
   sink.discard();

@@ -3,9 +3,9 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { after, before, test } from 'node:test';
 import { poll } from '../../../src/host/time.ts';
-import { withQmp } from '../../../src/qmp/with-qmp.ts';
 import { parseVmName } from '../../../src/types.ts';
 import { audit } from '../../support/audit/audit.ts';
+import { beginSlowBackup } from '../../support/backup.ts';
 import { runInjected } from '../../support/inject/injected.ts';
 import type { Finished, Running } from '../../support/program.ts';
 import { programFile } from '../../support/program.ts';
@@ -22,17 +22,7 @@ before(async () => {
   await sandbox.ok('backup', ['web1', '--to', file('full')]);
 });
 
-/** A backup that has begun and takes a minute. */
-async function begun(to: string): Promise<Running> {
-  const running = sandbox.begin('backup', ['web1', '--to', to, '--rate', '16']);
-  const copies = async (): Promise<true | undefined> => {
-    if (running.child.exitCode !== null) throw new Error(`it ended: ${running.stderr}`);
-    const jobs = await withQmp(sandbox.files('web1').probe, (qmp) => qmp.execute('query-jobs'));
-    return jobs.length === 2 && jobs.every((job) => job['current-progress'] > 0) ? true : undefined;
-  };
-  assert.ok(await poll(copies, { deadlineMs: 60_000, everyMs: 20 }), 'nothing is copied');
-  return running;
-}
+const begun = (to: string): Promise<Running> => beginSlowBackup(sandbox, 'web1', to);
 
 /** The guest goes on, nothing is left, and the chain stands where it stood. */
 async function asBefore(): Promise<void> {

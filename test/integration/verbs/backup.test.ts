@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
-import * as path from 'node:path';
 import { after, test } from 'node:test';
-import { run } from '../../../src/host/exec.ts';
-import { BackupReader } from '../../../src/image/backup/reader.ts';
+import { assertHoldsDisks } from '../../support/backup.ts';
 import { Sandbox } from '../../support/sandbox.ts';
 
 const sandbox = await Sandbox.make({ after });
@@ -23,25 +21,6 @@ const BUSY = `touch /run/busy
   head -c 1000000 /dev/urandom >/dev/vdc; sync
 done) >/dev/null 2>&1 &`;
 
-/** What the files hold together is, byte for byte, what the disks of web1 hold. */
-async function assertSame(chain: readonly string[]): Promise<void> {
-  const { disk, directory } = sandbox.files('web1');
-  for (const [index, image] of [disk, path.join(directory, 'extra1.qcow2')].entries()) {
-    const raw = file(`raw${index}`);
-    const fd = fs.openSync(raw, 'w');
-    fs.ftruncateSync(fd, 1024 ** 3);
-    for (const one of chain) {
-      const reader = new BackupReader(one);
-      for (const { disk: of, offset, length, data } of reader.records(reader.header()))
-        if (of === index) fs.writeSync(fd, data ?? Buffer.alloc(length), 0, length, offset);
-      reader.close();
-    }
-    fs.closeSync(fd);
-    await run('qemu-img', ['compare', '-q', '-f', 'raw', '-F', 'qcow2', raw, image]);
-    fs.rmSync(raw);
-  }
-}
-
 test('a VM that runs is backed up while its guest writes, goes on through a stop, and is restored', async () => {
   await sandbox.create('web1', '--extra-disk', '1');
   const first = await sandbox.shOnDisk('web1', WRITE);
@@ -56,7 +35,7 @@ test('a VM that runs is backed up while its guest writes, goes on through a stop
   fs.writeFileSync(file('inc1'), piped.stdoutBytes);
   await sandbox.ok('stop', ['web1']);
   assert.match(await backup('inc2', '--incremental'), /\(increment 2, \d+ MB, off\)/);
-  await assertSame(['full', 'inc1', 'inc2'].map(file));
+  await assertHoldsDisks(sandbox, 'web1', ['full', 'inc1', 'inc2'].map(file));
   await sandbox.ok('start', ['web1']);
   await sandbox.shOnDisk('web1', 'echo four >/data/note; sync');
   assert.match(await backup('inc3', '--incremental', '--rate', '500'), /\(increment 3, /);

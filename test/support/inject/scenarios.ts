@@ -2,7 +2,8 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { run } from '../../../src/host/exec.ts';
 import { EmbeddedStore } from '../../../src/store/embedded.ts';
-import { parseVmName } from '../../../src/types.ts';
+import { GiB, parseVmName } from '../../../src/types.ts';
+import { backupHeader, writeBackup } from '../backup.ts';
 import type { Sandbox } from '../sandbox.ts';
 
 export type State = 'absent' | 'off' | 'running' | 'paused';
@@ -63,6 +64,12 @@ const halfWritten = (sandbox: Sandbox): string[] =>
 const backupFile = (sandbox: Sandbox): string => path.join(path.dirname(sandbox.state), 'x.backup');
 const backedUp = async (sandbox: Sandbox): Promise<void> => {
   await sandbox.ok('backup', [VM, '--to', backupFile(sandbox)]);
+};
+const backupMade = async (sandbox: Sandbox): Promise<void> => {
+  const data = Buffer.alloc(65_536, 1);
+  const records = [0, 1].map((disk) => ({ disk, offset: GiB / 2, length: data.length, data }));
+  const header = backupHeader({ disks: [{ bytes: GiB }, { bytes: GiB }] });
+  await writeBackup(backupFile(sandbox), header, records);
 };
 
 export const SCENARIOS: readonly Scenario[] = [
@@ -136,6 +143,13 @@ export const SCENARIOS: readonly Scenario[] = [
     ...backup('--incremental'),
     prepare: backedUp,
     outcomes: ['running'],
+  },
+  {
+    name: 'restore',
+    from: 'absent',
+    argv: (sandbox) => ['restore', backupFile(sandbox), VM, '--no-wait'],
+    prepare: backupMade,
+    outcomes: ['absent', 'running'],
   },
   {
     // Off already: one that runs is stopped, as by `stop`, and without a guest that takes its 45 s.
