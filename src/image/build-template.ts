@@ -62,7 +62,7 @@ export async function buildTemplate(
       const workDir = path.join(staging, 'work');
       const payload = path.join(workDir, 'payload');
       fs.mkdirSync(payload, { recursive: true });
-      await writePayload(payload, {
+      const packageFiles = await writePayload(payload, {
         tune,
         packagesDir: options.packagesDir,
         requirePackages,
@@ -83,7 +83,8 @@ export async function buildTemplate(
             });
       fs.rmSync(workDir, { recursive: true });
       report('publishing the template');
-      const facts = await describe(image, source, made, { ...options, tune }, signal);
+      const described = await describe(image, source, made, { ...options, tune }, signal);
+      const facts = { ...described, packageFiles };
       const template = await publish(staging, facts, { makeCurrent: true });
       report(`template ${template.id} is ready`);
       return template;

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { InputError, messageOf } from '../errors.ts';
@@ -5,6 +6,7 @@ import { run } from '../host/exec.ts';
 import { customizeScript } from './guest/customize-script.ts';
 import type { GuestFile } from './guest/guest-file.ts';
 import { guestFiles } from './guest/guest-files.ts';
+import type { PackageFiles } from './template-manifest.ts';
 
 export interface PayloadOptions {
   tune: boolean;
@@ -16,12 +18,18 @@ export interface PayloadOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** Fills `folder` with all that turns a Debian system into a template: `customize.sh FOLDER`, run inside it. */
-export async function writePayload(folder: string, options: PayloadOptions): Promise<void> {
+/**
+ * Fills `folder` with all that turns a Debian system into a template: `customize.sh FOLDER`, run inside it.
+ * @returns the packages that are in it.
+ */
+export async function writePayload(folder: string, options: PayloadOptions): Promise<PackageFiles> {
   const packages = path.join(folder, 'packages');
   fs.mkdirSync(packages, { recursive: true });
-  for (const file of templatePackages(options))
-    copyPackage(file, path.join(packages, path.basename(file)));
+  const packageFiles: PackageFiles = {};
+  for (const file of templatePackages(options)) {
+    const name = path.basename(file);
+    packageFiles[name] = copyPackage(file, path.join(packages, name));
+  }
   fs.writeFileSync(path.join(folder, 'customize.sh'), customizeScript(options));
   const tree = `${folder}.files`;
   const files = [...guestFiles(options.tune), ...(options.extraFiles ?? [])];
@@ -43,6 +51,7 @@ export async function writePayload(folder: string, options: PayloadOptions): Pro
     { signal: options.signal },
   );
   fs.rmSync(tree, { recursive: true });
+  return packageFiles;
 }
 
 /** @throws InputError when packages are required and there are none. */
@@ -64,8 +73,11 @@ export function templatePackages(
   return files;
 }
 
-/** Who may put packages there may not make us read, or wait for, anything else. */
-function copyPackage(file: string, to: string): void {
+/**
+ * Who may put packages there may not make us read, or wait for, anything else.
+ * @returns the SHA-256 of what was copied.
+ */
+function copyPackage(file: string, to: string): string {
   const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
   let fd: number;
   try {
@@ -75,7 +87,9 @@ function copyPackage(file: string, to: string): void {
   }
   try {
     if (!fs.fstatSync(fd).isFile()) throw new InputError(`${file} is not a regular file`);
-    fs.writeFileSync(to, fs.readFileSync(fd), { mode: 0o644 });
+    const content = fs.readFileSync(fd);
+    fs.writeFileSync(to, content, { mode: 0o644 });
+    return createHash('sha256').update(content).digest('hex');
   } finally {
     fs.closeSync(fd);
   }

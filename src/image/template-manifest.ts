@@ -4,6 +4,9 @@ import * as z from 'zod/mini';
 const ID = /^[a-z0-9][a-z0-9.-]{0,48}-[0-9a-f]{12}$/;
 const Sha256 = z.string().check(z.regex(/^[0-9a-f]{64}$/));
 
+export const PackageFiles = z.record(z.string().check(z.regex(/^[^/\0]{1,255}$/)), Sha256);
+export type PackageFiles = z.infer<typeof PackageFiles>;
+
 /** template.json beside each template's image. */
 export const TemplateManifest = z.object({
   version: z.literal(1),
@@ -33,6 +36,8 @@ export const TemplateManifest = z.object({
   os: z.optional(z.string()),
   /** Packages that were put in on top of the base: `name version`. */
   packages: z.array(z.string()),
+  /** The files these came from, by name, with their SHA-256: whether a template is the one of a folder of packages. */
+  packageFiles: z.optional(PackageFiles),
   /** Account that user-data makes when nothing else is asked for. */
   defaultUser: z.string(),
   /** Whether the guest was set up to be ready soon. */

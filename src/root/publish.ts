@@ -51,15 +51,12 @@ export async function workPublish(context: RootContext, token: string): Promise<
   if (job === undefined) throw new ProvisionerError('there is no such job');
   write(file, { ...job, worker: identify(process.pid) });
   try {
-    const { token: name, label, source, os, packages, defaultUser, tuned } = job.request;
+    const { token: name, make_current: makeCurrent, ...claimed } = job.request;
     const image = path.join(context.settings.front_dir, 'staging', name, 'disk.qcow2');
-    const facts = { label, source, packages, defaultUser, tuned };
-    const template = await adoptTemplate(
-      context.paths,
-      image,
-      os === undefined ? facts : { ...facts, os },
-      { makeCurrent: job.request.make_current, signal: context.signal },
-    );
+    const template = await adoptTemplate(context.paths, image, claimed, {
+      makeCurrent,
+      signal: context.signal,
+    });
     write(file, { request: job.request, published: { id: template.id } });
   } catch (error) {
     write(file, { request: job.request, error: messageOf(error) });

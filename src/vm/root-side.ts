@@ -185,6 +185,7 @@ export const PublishTemplate = z.strictObject({
   source: TemplateManifest.shape.source,
   os: z.optional(Text),
   packages: z.array(Text).check(z.maxLength(10_000)),
+  packageFiles: TemplateManifest.shape.packageFiles,
   defaultUser: Username,
   tuned: z.boolean(),
   make_current: z.boolean(),

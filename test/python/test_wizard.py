@@ -1,5 +1,7 @@
 """The wizard's page and steps, in a host application."""
 
+import hashlib
+import json
 import os
 import re
 import tempfile
@@ -209,18 +211,34 @@ class Steps(unittest.TestCase):
 
 
 class CurrentTemplate(unittest.TestCase):
-    def test_is_one_newer_than_all_packages(self):
+    def test_is_one_of_just_the_packages_that_are_there(self):
         with tempfile.TemporaryDirectory() as folder:
             packages = Path(folder) / "packages"
-            image = Path(folder) / "templates" / "current" / "disk.qcow2"
-            for directory in (packages, image.parent):
+            current = Path(folder) / "templates" / "current"
+            for directory in (packages, current):
                 directory.mkdir(parents=True)
+
+            def built_with(**files):
+                digests = {f"{name}.deb": hashlib.sha256(text.encode()).hexdigest() for name, text in files.items()}
+                (current / "template.json").write_text(json.dumps({"packageFiles": digests}))
+
             with mock.patch.object(template_build, "PACKAGES", packages):
                 self.assertFalse(template_build.is_current(folder))
-                image.write_text("")
-                os.utime(image, (1000, 1000))
+                (current / "template.json").write_text("{}")
+                self.assertFalse(template_build.is_current(folder))
+                (current / "disk.qcow2").touch()
+                self.assertTrue(template_build.is_current(folder), "no packages in it, none there")
+                (packages / "one.deb").write_text("1")
+                self.assertFalse(template_build.is_current(folder))
+                built_with(one="1")
                 self.assertTrue(template_build.is_current(folder))
-                (packages / "new.deb").write_text("")
+                # dpkg and cp -p keep old times.
+                (packages / "one.deb").write_text("2")
+                os.utime(packages / "one.deb", (0, 0))
+                self.assertFalse(template_build.is_current(folder))
+                built_with(one="2", two="2")
+                self.assertFalse(template_build.is_current(folder))
+                os.mkfifo(packages / "two.deb")
                 self.assertFalse(template_build.is_current(folder))
 
 

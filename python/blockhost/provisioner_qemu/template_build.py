@@ -1,6 +1,9 @@
 """Builds the template, and lets others see how far it is."""
 
+import hashlib
+import json
 import os
+import stat
 import subprocess
 import threading
 from pathlib import Path
@@ -27,13 +30,27 @@ def _say(line: str) -> None:
 
 
 def is_current(storage: str = DEFAULT_STORAGE) -> bool:
-    """A template that was built after the last package came needs no building when setup is tried again."""
-    image = Path(storage) / "templates" / "current" / "disk.qcow2"
+    """A template that has just the packages of the folder in it needs no building when setup is tried again."""
+    current = Path(storage) / "templates" / "current"
     try:
-        built = image.stat().st_mtime
-    except OSError:
+        manifest = json.loads((current / "template.json").read_text())
+        built_in = manifest.get("packageFiles", {})
+        there = {package.name: _sha256(package) for package in PACKAGES.glob("*.deb")}
+    except (OSError, ValueError, AttributeError):
         return False
-    return all(package.stat().st_mtime <= built for package in PACKAGES.glob("*.deb"))
+    return (current / "disk.qcow2").exists() and built_in == there
+
+
+def _sha256(file: Path) -> str:
+    """@raises OSError, also for what is no regular file: the build says so in words."""
+    fd = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with os.fdopen(fd, "rb") as content:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise OSError(f"{file} is not a regular file")
+        digest = hashlib.sha256()
+        while chunk := content.read(1 << 20):
+            digest.update(chunk)
+        return digest.hexdigest()
 
 
 def build() -> tuple[bool, str | None]:

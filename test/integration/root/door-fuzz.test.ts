@@ -34,6 +34,7 @@ const GOOD: Record<keyof typeof REQUESTS, Record<string, unknown>> = {
     label: 'x',
     source: { kind: 'import', file: '/x', format: 'qcow2', stamp: '1' },
     packages: [],
+    packageFiles: { 'x.deb': '0'.repeat(64) },
     defaultUser: 'admin',
     tuned: false,
     make_current: true,

@@ -18,6 +18,7 @@ const facts = {
   },
   os: 'debian-12',
   packages: ['libpam-web3 0.5.0'],
+  packageFiles: { 'libpam-web3_0.5.0_amd64.deb': 'cd'.repeat(32) },
   defaultUser: 'admin',
   tuned: true,
 };
