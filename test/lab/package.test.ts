@@ -7,6 +7,7 @@ import { BlockhostHost } from './host/blockhost-host.ts';
 
 const blockhost = await BlockhostHost.boot({ after }, ['0.1.0', '0.1.1']);
 const host = blockhost.lab;
+const mainPid = (): Promise<string> => host.sh('systemctl show -P MainPID blockhost-root-agent');
 const qemu = (): Promise<string> => host.sh('pgrep -x qemu-system-x86 || :');
 
 test('it installs: timer, folders and the root agent’s door are there', async () => {
@@ -79,8 +80,12 @@ test('removed, it leaves disks and configuration; purged, the disks of VMs', asy
   );
   assert.equal(await host.sh('ls -d /usr/lib/blockhost-p* 2>/dev/null || :'), '');
   assert.equal(await host.sh('ls /var/lib/blockhost-qemu/vms'), 'web1');
-  await host.sh('dpkg -i /lab/share/0.1.1.deb');
+  // It forgets the actions then, and has to be told of them.
+  await host.sh('systemctl restart blockhost-root-agent && dpkg -i /lab/share/0.1.1.deb');
   assert.equal(await host.sh('blockhost-vm-list --format names'), 'web1');
+  const agent = await mainPid();
+  await host.sh('dpkg -i /lab/share/0.1.1.deb');
+  assert.equal(await mainPid(), agent, 'who only replaces it does not disturb the engine');
   const destroyed = await blockhost.engine('blockhost-vm-destroy', 'web1');
   assert.equal(destroyed.code, 0, destroyed.stderr);
   await host.sh('touch /var/lib/blockhost-qemu/thesis');

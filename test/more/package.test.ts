@@ -121,7 +121,7 @@ print(json.dumps({
 test('Node is no dependency, and the launcher says in a line that it is missing', () => {
   const depends = execFileSync('dpkg-deb', ['-f', deb, 'Depends'], { encoding: 'utf8' });
   assert.doesNotMatch(depends, /nodejs/);
-  for (const script of ['postinst', 'prerm', 'postrm']) {
+  for (const script of ['preinst', 'postinst', 'prerm', 'postrm']) {
     const text = execFileSync('dpkg-deb', ['--ctrl-tarfile', deb]);
     const body = execFileSync('tar', ['-xO', `./${script}`], { input: text, encoding: 'utf8' });
     assert.doesNotMatch(body, /\bnode\b/, script);

@@ -160,6 +160,42 @@ class Storage(unittest.TestCase):
         self.assert_lies_in("/mnt/a")
 
 
+class Purge(unittest.TestCase):
+    """By the package's own script, with nothing of this machine in its reach."""
+
+    STATE = Path("/var/lib/blockhost-qemu")
+    FRONT = Path("/var/lib/blockhost/qemu")
+    UNIT = Path("/etc/systemd/system/var-lib-blockhost\\x2dqemu.mount")
+
+    def setUp(self):
+        for folder in ("/mnt", "/var/lib", "/etc/systemd", "/run"):
+            subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "none", folder], check=True)
+            self.addCleanup(subprocess.run, ["umount", "--recursive", "--lazy", folder], check=True)
+        for folder in (*places.OURS, "mine"):
+            os.makedirs(f"/mnt/disk/{folder}")
+        for folder in (self.STATE, self.FRONT / "journal", self.UNIT.parent):
+            os.makedirs(folder)
+        subprocess.run(["mount", "--bind", "/mnt/disk", self.STATE], check=True)
+        self.UNIT.touch()
+
+    def purge(self):
+        script = host.ROOT / "debian" / "blockhost-provisioner-qemu.postrm"
+        return subprocess.run(["sh", script, "purge"], capture_output=True, text=True, check=True).stderr
+
+    def test_takes_nothing_while_a_vm_is_left(self):
+        os.mkdir("/mnt/disk/vms/web1")
+        self.assertIn("VMs are left in /var/lib/blockhost-qemu", self.purge())
+        self.assertEqual(set(os.listdir(self.STATE)), {*places.OURS, "mine"})
+        self.assertTrue((self.FRONT / "journal").exists())
+        self.assertTrue(self.UNIT.exists() and places.is_mounted(self.STATE))
+
+    def test_takes_what_is_ours_and_gives_the_disk_back(self):
+        self.assertEqual(self.purge(), "")
+        self.assertEqual(os.listdir("/mnt/disk"), ["mine"])
+        for gone in (self.STATE, self.FRONT, self.UNIT):
+            self.assertFalse(gone.exists(), gone)
+
+
 if __name__ == "__main__":
     if "IN_NAMESPACE" not in os.environ:
         arguments = ["unshare", "--mount", "--propagation", "private", sys.executable, "-B", __file__]
