@@ -11,9 +11,17 @@ export function describeMismatch(error: z.core.$ZodError, input: unknown): strin
   let where = '';
   for (const key of issue.path) {
     found = isObject(found) ? found[String(key)] : undefined;
-    where += typeof key === 'number' ? `[${key}]` : `${where === '' ? '' : '.'}${String(key)}`;
+    where += step(key, where);
   }
   return `${where === '' ? 'it' : where} should be ${expected(issue)}, found ${nameOf(found)}`;
+}
+
+/** A key may be anything where they are free, also what a terminal obeys. */
+function step(key: PropertyKey, where: string): string {
+  if (typeof key === 'number') return `[${key}]`;
+  const text = String(key);
+  const plain = /^[\w-]{1,80}$/.test(text);
+  return plain ? `${where === '' ? '' : '.'}${text}` : `[${quote(text)}]`;
 }
 
 function expected(issue: z.core.$ZodIssue): string {

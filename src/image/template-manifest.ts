@@ -4,7 +4,7 @@ import * as z from 'zod/mini';
 const ID = /^[a-z0-9][a-z0-9.-]{0,48}-[0-9a-f]{12}$/;
 const Sha256 = z.string().check(z.regex(/^[0-9a-f]{64}$/));
 
-export const PackageFiles = z.record(z.string().check(z.regex(/^[^/\0]{1,255}$/)), Sha256);
+export const PackageFiles = z.record(z.string().check(z.regex(/^[^/\p{C}]{1,255}$/u)), Sha256);
 export type PackageFiles = z.infer<typeof PackageFiles>;
 
 /** template.json beside each template's image. */
