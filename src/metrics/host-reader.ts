@@ -13,6 +13,8 @@ export interface HostReadings {
   net: NetCounters | null;
   /** How long the VM's cgroup was held back by its limit, µs; null where QEMU has none of its own. */
   throttledUsec: number | null;
+  /** A signal or a debugger has stopped QEMU: it answers nothing until it is let go on. */
+  stopped: boolean;
 }
 
 /** What the host knows of one run of a VM, without asking QEMU: nothing in it can make this wait. */
@@ -55,12 +57,19 @@ export class HostReader {
       cpu: this.#cpu(process, group?.usageUsec ?? null),
       net: this.#net(),
       throttledUsec: group?.throttledUsec ?? null,
+      stopped: isStopped(process),
     };
   }
 
   /** Whether the very process this run began with is there: one system call. */
   isAlive(): boolean {
     return this.#ownProcess() !== undefined;
+  }
+
+  /** Whether it is there, but stopped: one system call too. */
+  isStopped(): boolean {
+    const process = this.#ownProcess();
+    return process !== undefined && isStopped(process);
   }
 
   close(): void {
@@ -92,4 +101,9 @@ export class HostReader {
     if (rx === undefined || tx === undefined) return null;
     return { atMs: monotonicNowMs(), source: 'tap', rxBytes: Number(rx), txBytes: Number(tx) };
   }
+}
+
+/** `T` and `t` of proc_pid_stat(5). */
+function isStopped({ state }: ProcessStat): boolean {
+  return state === 'T' || state === 't';
 }

@@ -117,6 +117,11 @@ export class QemuSide {
     }
   }
 
+  /** It is known not to answer: nothing is asked that would only wait. */
+  leave(): null {
+    return this.#unknown();
+  }
+
   close(): void {
     this.#link.close();
   }

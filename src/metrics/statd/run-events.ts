@@ -44,13 +44,16 @@ export class RunEvents {
     else if (event.name === 'WAKEUP') this.#note('woken');
   }
 
-  /** After each question to QEMU, or when there is nobody to ask. */
-  looked(answered: boolean): void {
+  /**
+   * After each question to QEMU, or when there is nobody to ask.
+   * @param stopped it cannot answer, which needs no patience to tell.
+   */
+  looked(answered: boolean, stopped: boolean): void {
     if (answered) {
       this.#answeredMs = monotonicMs();
       if (this.#silent) this.#note('answers');
       this.#silent = false;
-    } else if (!this.#silent && monotonicMs() - this.#answeredMs >= SILENT_MS) {
+    } else if (!this.#silent && (stopped || monotonicMs() - this.#answeredMs >= SILENT_MS)) {
       this.#silent = true;
       this.#note('silent');
     }

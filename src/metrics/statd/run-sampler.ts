@@ -51,6 +51,7 @@ export class RunSampler {
   #view: VmView = { ...OFF };
   #seldomMs = 0;
   #answers = 0;
+  #stopped = false;
 
   constructor(context: RunContext) {
     const { name, files, config, incarnation, agents, deadlineMs } = context;
@@ -93,6 +94,11 @@ export class RunSampler {
     return this.#host.isAlive();
   }
 
+  /** QEMU was stopped, or goes on, since the last sample. */
+  hasStoppedOrGoneOn(): boolean {
+    return this.#host.isStopped() !== this.#stopped;
+  }
+
   get view(): Readonly<VmView> {
     const { responsive, diskUsedBytes, connections } = this.#agent.readings;
     const { state, isAgentOpen, memoryReadAt } = this.#qemu;
@@ -114,9 +120,12 @@ export class RunSampler {
       this.#events.ended(this.#qemu.isUp || this.isEnding);
       return false;
     }
+    // Its state is to be asked for when it goes on.
+    if (host.stopped) this.#seldomMs = 0;
     const seldom = monotonicMs() >= this.#seldomMs;
-    const disk = await this.#qemu.ask(seldom);
-    this.#events.looked(this.#qemu.answers);
+    this.#stopped = host.stopped;
+    const disk = host.stopped ? this.#qemu.leave() : await this.#qemu.ask(seldom);
+    this.#events.looked(!host.stopped && this.#qemu.answers, host.stopped);
     if (disk !== null) this.#answers += 1;
     const before = this.#counters;
     const counters: Counters = {
@@ -134,7 +143,7 @@ export class RunSampler {
     view.balloonBytes = this.#qemu.extras.balloonBytes;
     view.readAt = { ...view.readAt, host: now, ...(disk === null ? {} : { qemu: now }) };
     view.extras = { ...view.extras, cpu_throttled_seconds: scaled(host.throttledUsec, 1e6) };
-    if (seldom) this.#readSeldom(now);
+    if (seldom && !host.stopped) this.#readSeldom(now);
     // A figure that was missing this time is still the first half of the next rate.
     this.#counters = {
       incarnation: this.#key,

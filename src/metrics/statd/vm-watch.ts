@@ -82,6 +82,11 @@ export class VmWatch {
     this.#hurry();
   }
 
+  /** Between two samples: whether QEMU was stopped, which no event tells. */
+  glance(): void {
+    if (!this.#busy && this.#run?.hasStoppedOrGoneOn() === true) this.#hurry();
+  }
+
   stop(): void {
     this.#stopped = true;
     clearTimeout(this.#timer);

@@ -152,6 +152,24 @@ test(
   },
 );
 
+test('that a QEMU is stopped, and goes on, is seen between two samples', limits, async (t) => {
+  const intervalMs = 20_000;
+  const { fleet, until } = await world(t, [], intervalMs);
+  const qemu = await fleet.add([{ name: 'hung', agent: 'good' }]);
+  await until('hung', ({ record }) => record.disk_write_bytes_sec > 0);
+  for (const [signal, state] of [
+    ['SIGSTOP', 'unknown'],
+    ['SIGCONT', 'running'],
+  ] as const) {
+    const began = performance.now();
+    qemu.kill(signal);
+    await until('hung', ({ record }) => record.state === state);
+    const tookMs = performance.now() - began;
+    t.diagnostic(`${signal} was seen after ${tookMs.toFixed(0)} ms`);
+    assert.ok(tookMs < intervalMs / 4, `${tookMs} ms`);
+  }
+});
+
 test(
   'a VM that ends is off at once, and a new run has no rate from the one before',
   limits,
