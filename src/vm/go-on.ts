@@ -1,4 +1,4 @@
-import { ProvisionerError } from '../errors.ts';
+import { BusyError, ProvisionerError } from '../errors.ts';
 import { freeBytes } from '../host/free-space.ts';
 import type { QmpClient } from '../qmp/client.ts';
 import { withQmp } from '../qmp/with-qmp.ts';
@@ -20,12 +20,11 @@ export async function goOn(context: RootContext, name: VmName): Promise<Started 
   const { state, qemuStatus = '' } = await observe(context, name, deadlineOf(context));
   if (isBeginning(qemuStatus)) return undefined;
   if (state === 'unknown') {
-    throw new ProvisionerError(
-      `VM ${name}: its QEMU is alive, but does not say whether the guest runs`,
-      {
-        hint: `try again; if it stays so, run kill ${name}, then start ${name}`,
-      },
-    );
+    // A slow one is given the patience that is not to be had in haste: whoever asked asks again.
+    const Failure = context.inHaste === true ? BusyError : ProvisionerError;
+    throw new Failure(`VM ${name}: its QEMU is alive, but does not say whether the guest runs`, {
+      hint: `try again; if it stays so, run kill ${name}, then start ${name}`,
+    });
   }
   if (state !== 'paused') return { outcome: 'running' };
   if (qemuStatus !== 'paused' && qemuStatus !== 'io-error') {

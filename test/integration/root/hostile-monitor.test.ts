@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import * as fs from 'node:fs';
 import * as net from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { BusyError } from '../../../src/errors.ts';
 import { loadConfig } from '../../../src/host/config.ts';
 import { identify } from '../../../src/host/process.ts';
 import { monotonicMs } from '../../../src/host/time.ts';
@@ -13,6 +14,7 @@ import { readVmConfig, writeVmConfig } from '../../../src/store/vm-config.ts';
 import { MiB, parseVmName } from '../../../src/types.ts';
 import { endQemu } from '../../../src/vm/end-qemu.ts';
 import type { RootContext } from '../../../src/vm/host.ts';
+import { startRun } from '../../../src/vm/start-run.ts';
 import { type FakeCall, FakeQmpServer, NO_REPLY } from '../../support/fake-qmp.ts';
 import { configOf } from '../../support/fleet/config.ts';
 import { temporaryDirectory } from '../../support/temporary.ts';
@@ -62,6 +64,21 @@ test('a QEMU that greets and then is silent does not hold the root side up', asy
   fake.on('qom-set', () => NO_REPLY);
   await assertBusySoon(context);
   assert.deepEqual(fake.commands, ['qom-set']);
+});
+
+test('a start that finds a QEMU slow to tell whether its guest runs is to be asked for again', async (t) => {
+  const { context } = await host(t);
+  const slow = await FakeQmpServer.start({ path: context.paths.vm(NAME).probe });
+  t.after(() => slow.stop());
+  slow.on('query-status', () => NO_REPLY);
+  const began = monotonicMs();
+  await assert.rejects(startRun(context, { name: NAME }), (error) => {
+    assert.ok(error instanceof BusyError, String(error));
+    assert.match(error.message, /its QEMU is alive, but does not say whether the guest runs/);
+    return true;
+  });
+  assert.deepEqual(slow.commands, ['query-status']);
+  assert.ok(monotonicMs() - began < SOON_MS, `${monotonicMs() - began} ms`);
 });
 
 test('nor does one that drips: each answer just in time, but all of them too late', async (t) => {
