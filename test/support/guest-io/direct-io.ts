@@ -12,6 +12,9 @@ export type IoKind = 'read' | 'write';
 /** Where each begins: reads where the image has data, writes where the tiny guest has nothing. In MiB. */
 const BEGIN: Record<IoKind, number> = { read: 1, write: 400 };
 
+/** The guest's requests are no longer answered. */
+export class StuckLoadError extends Error {}
+
 /**
  * Direct I/O of 4 KiB on the guest's disk, without end, and many requests at once: what `dd` has under way alone is no
  * load for a limit of thousands.
@@ -50,14 +53,14 @@ export class DirectIo {
     return (await this.#inGuest('grep "" /dev/null /run/direct-io.*')).trimEnd();
   }
 
-  /** @throws Error with what is known of a load that does not end, as one whose requests are never answered. */
+  /** @throws StuckLoadError with what is known of a load that does not end, as one whose requests are never answered. */
   async end(): Promise<void> {
     const ended = '! grep -qs running /run/direct-io.*';
     const wait = `for i in $(seq 300); do killall -q -9 direct-io; ${ended} && break; sleep 0.2; done`;
     const why = `for p in $(pidof direct-io); do grep State /proc/$p/status; cat /proc/$p/stack; done
 cat /run/direct-io.* /sys/block/vda/inflight /proc/uptime`;
     const said = await this.#inGuest(`${wait}; ${ended} && rm -f /run/direct-io.* || { ${why}; }`);
-    if (said !== '') throw new Error(`a load does not end:\n${said}`);
+    if (said !== '') throw new StuckLoadError(`a load does not end:\n${said}`);
   }
 }
 
