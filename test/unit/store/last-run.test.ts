@@ -55,6 +55,12 @@ test('what a verb is about to end is noted as asked for, and stays so', (t) => {
   assert.deepEqual([end, by], ['asked', 'kill']);
 });
 
+/** How the last run ended, and who noted it. */
+function told(files: VmFiles): unknown[] {
+  const last = lastRun(files);
+  return [last?.end, last?.by];
+}
+
 test('the end that is found outlives what tells of it, and who wants the VM off is noted', (t) => {
   const files = filesOf(t);
   fs.writeFileSync(files.pid, '1');
@@ -62,14 +68,13 @@ test('the end that is found outlives what tells of it, and who wants the VM off 
   noteEnd(files, 'gc', false);
   forgetIncarnation(files);
   fs.rmSync(files.pid);
-  const told = (): unknown[] => [lastRun(files)?.end, lastRun(files)?.by];
-  assert.deepEqual(told(), ['broken-off', 'gc']);
+  assert.deepEqual(told(files), ['broken-off', 'gc']);
   noteEnd(files, 'doctor', false);
-  assert.deepEqual(told(), ['broken-off', 'gc']);
+  assert.deepEqual(told(files), ['broken-off', 'gc']);
   noteEnd(files, 'stop', false);
-  assert.deepEqual(told(), ['broken-off', 'stop']);
+  assert.deepEqual(told(files), ['broken-off', 'stop']);
   noteEnd(files, 'gc', false);
-  assert.deepEqual(told(), ['broken-off', 'stop']);
+  assert.deepEqual(told(files), ['broken-off', 'stop']);
 });
 
 test('who wants a VM off is heeded though its QEMU was ended to be started again', (t) => {
@@ -77,12 +82,11 @@ test('who wants a VM off is heeded though its QEMU was ended to be started again
   writeIncarnation(files, alive);
   noteEnd(files, 'restart-crashed', true);
   forgetIncarnation(files);
-  const told = (): unknown[] => [lastRun(files)?.end, lastRun(files)?.by];
-  assert.deepEqual(told(), ['asked', 'restart-crashed']);
+  assert.deepEqual(told(files), ['asked', 'restart-crashed']);
   noteEnd(files, 'gc', false);
-  assert.deepEqual(told(), ['asked', 'restart-crashed']);
+  assert.deepEqual(told(files), ['asked', 'restart-crashed']);
   noteEnd(files, 'stop', false);
-  assert.deepEqual(told(), ['asked', 'stop']);
+  assert.deepEqual(told(files), ['asked', 'stop']);
 });
 
 test('damaged notes tell nothing, and keep nobody from ending a VM', (t) => {
