@@ -15,6 +15,7 @@ const AGAIN_MS = 250;
  * Lets a paused guest go on, which waits for its user, or for room on the host's disk.
  * @returns undefined when it has not begun yet.
  * @throws ProvisionerError when it cannot: it has panicked, or there is still no room.
+ * @throws BusyError in haste, when QEMU has not told its state in time.
  */
 export async function goOn(context: RootContext, name: VmName): Promise<Started | undefined> {
   const { state, qemuStatus = '' } = await observe(context, name, deadlineOf(context));
