@@ -7,65 +7,80 @@ import { describeMismatch } from './mismatch.ts';
 import { Paths } from './paths.ts';
 import { chooseRole, type Role } from './role.ts';
 
-const Ipv4 = z
-  .string()
-  .check(z.regex(/^(25[0-5]|2[0-4]\d|1?\d?\d)(\.(25[0-5]|2[0-4]\d|1?\d?\d)){3}$/));
-
-const AccountName = z.string().check(z.regex(/^[a-z_][a-z0-9_-]{0,31}$/));
-
 /**
  * /etc/blockhost-qemu/config.yaml, or the file BLOCKHOST_QEMU_CONFIG names. Every key is optional, and
- * what is not set is found out on the host.
+ * what is not set is found out on the host. Made when there is a file: it costs as much as many a verb's work.
  */
-const ConfigFile = z.strictObject({
-  /** Templates, disks, records. */
-  state_dir: z.optional(z.string().check(z.startsWith('/'))),
-  /** Sockets and pid files; short, because socket paths are limited to 107 bytes. */
-  run_dir: z.optional(z.string().check(z.startsWith('/'))),
-  runner: z._default(z.enum(['auto', 'systemd', 'direct']), 'auto'),
-  network: z._default(z.enum(['user', 'bridge']), 'user'),
-  accel: z._default(z.enum(['auto', 'kvm', 'tcg']), 'auto'),
-  /** The bridge VMs are plugged into when `network` is bridge. */
-  bridge: z.optional(z.string().check(z.regex(/^[a-zA-Z0-9][a-zA-Z0-9._-]{0,14}$/))),
-  /** IPv4 addresses for VMs on the bridge; without it they use DHCP. */
-  ip_pool: z.optional(
-    z.strictObject({
-      network: z.string().check(z.regex(/^[0-9.]+\/\d{1,2}$/)),
-      start: z.int().check(z.gte(1), z.lte(254)),
-      end: z.int().check(z.gte(1), z.lte(254)),
-      gateway: Ipv4,
-    }),
-  ),
-  /** Who does what needs privileges (host/role.ts). */
-  root: z._default(z.enum(['auto', 'own', 'agent', 'split']), 'auto'),
-  root_agent_socket: z._default(
-    z.string().check(z.startsWith('/')),
-    '/run/blockhost/root-agent.sock',
-  ),
-  /** Where the unprivileged side keeps locks and journals when it is not the owner of `state_dir`. */
-  front_dir: z._default(z.string().check(z.startsWith('/')), '/var/lib/blockhost/qemu'),
-  /** System user of the unprivileged side. */
-  front_user: z._default(AccountName, 'blockhost'),
-  /** Group that may talk to the VMs: sockets, console log. Without it the sampler's group, else root's. */
-  access_group: z._default(AccountName, 'blockhost'),
-  /** Numbers of the users VMs started by root run as: each VM has one of its own. */
-  qemu_uids: z._default(
-    z.strictObject({ first: z.int().check(z.gte(1000)), last: z.int().check(z.gte(1000)) }),
-    () => ({ first: 65_600, last: 99_999 }),
-  ),
-  qemu_binary: z._default(z.string(), 'qemu-system-x86_64'),
-  /** Seconds `create` waits for the guest agent and the user account. */
-  ready_timeout: z._default(z.int().check(z.gte(1), z.lte(3600)), 180),
-  default_expiry_days: z._default(z.int().check(z.gte(0), z.lte(36_500)), 30),
-  /** Days `gc` leaves a suspended VM alone before it is destroyed. */
-  gc_grace_days: z._default(z.int().check(z.gte(0)), 7),
-  /** Whose records: BlockHost's database, or a file of our own. */
-  store: z._default(z.enum(['auto', 'blockhost', 'embedded']), 'auto'),
-  /** Where BlockHost keeps its configuration. */
-  blockhost_dir: z._default(z.string().check(z.startsWith('/')), '/etc/blockhost'),
-});
+const configFile = () => {
+  const ipv4 = z
+    .string()
+    .check(z.regex(/^(25[0-5]|2[0-4]\d|1?\d?\d)(\.(25[0-5]|2[0-4]\d|1?\d?\d)){3}$/));
+  const account = z.exactOptional(z.string().check(z.regex(/^[a-z_][a-z0-9_-]{0,31}$/)));
+  const directory = z.exactOptional(z.string().check(z.startsWith('/')));
+  const id = z.int().check(z.gte(1000));
+  return z.strictObject({
+    /** Templates, disks, records. */
+    state_dir: directory,
+    /** Sockets and pid files; short, because socket paths are limited to 107 bytes. */
+    run_dir: directory,
+    runner: z.exactOptional(z.enum(['auto', 'systemd', 'direct'])),
+    network: z.exactOptional(z.enum(['user', 'bridge'])),
+    accel: z.exactOptional(z.enum(['auto', 'kvm', 'tcg'])),
+    /** The bridge VMs are plugged into when `network` is bridge. */
+    bridge: z.exactOptional(z.string().check(z.regex(/^[a-zA-Z0-9][a-zA-Z0-9._-]{0,14}$/))),
+    /** IPv4 addresses for VMs on the bridge; without it they use DHCP. */
+    ip_pool: z.exactOptional(
+      z.strictObject({
+        network: z.string().check(z.regex(/^[0-9.]+\/\d{1,2}$/)),
+        start: z.int().check(z.gte(1), z.lte(254)),
+        end: z.int().check(z.gte(1), z.lte(254)),
+        gateway: ipv4,
+      }),
+    ),
+    /** Who does what needs privileges (host/role.ts). */
+    root: z.exactOptional(z.enum(['auto', 'own', 'agent', 'split'])),
+    root_agent_socket: directory,
+    /** Where the unprivileged side keeps locks and journals when it is not the owner of `state_dir`. */
+    front_dir: directory,
+    /** System user of the unprivileged side. */
+    front_user: account,
+    /** Group that may talk to the VMs: sockets, console log. Without it the sampler's group, else root's. */
+    access_group: account,
+    /** Numbers of the users VMs started by root run as: each VM has one of its own. */
+    qemu_uids: z.exactOptional(z.strictObject({ first: id, last: id })),
+    qemu_binary: z.exactOptional(z.string()),
+    /** Seconds `create` waits for the guest agent and the user account. */
+    ready_timeout: z.exactOptional(z.int().check(z.gte(1), z.lte(3600))),
+    default_expiry_days: z.exactOptional(z.int().check(z.gte(0), z.lte(36_500))),
+    /** Days `gc` leaves a suspended VM alone before it is destroyed. */
+    gc_grace_days: z.exactOptional(z.int().check(z.gte(0))),
+    /** Whose records: BlockHost's database, or a file of our own. */
+    store: z.exactOptional(z.enum(['auto', 'blockhost', 'embedded'])),
+    /** Where BlockHost keeps its configuration. */
+    blockhost_dir: directory,
+  });
+};
+type ConfigFile = z.infer<ReturnType<typeof configFile>>;
 
-export type Settings = z.infer<typeof ConfigFile>;
+const DEFAULTS = {
+  runner: 'auto',
+  network: 'user',
+  accel: 'auto',
+  root: 'auto',
+  root_agent_socket: '/run/blockhost/root-agent.sock',
+  front_dir: '/var/lib/blockhost/qemu',
+  front_user: 'blockhost',
+  access_group: 'blockhost',
+  qemu_uids: { first: 65_600, last: 99_999 },
+  qemu_binary: 'qemu-system-x86_64',
+  ready_timeout: 180,
+  default_expiry_days: 30,
+  gc_grace_days: 7,
+  store: 'auto',
+  blockhost_dir: '/etc/blockhost',
+} satisfies ConfigFile;
+
+export type Settings = ConfigFile & Required<Pick<ConfigFile, keyof typeof DEFAULTS>>;
 
 export interface Config {
   settings: Settings;
@@ -122,7 +137,7 @@ async function readSettings(env: NodeJS.ProcessEnv): Promise<Pick<Config, 'setti
   const text = readFileIfExists(file);
   if (text === undefined) {
     if (named !== undefined) throw new InputError(`the configuration file ${file} does not exist`);
-    return { settings: z.parse(ConfigFile, {}), given: new Set() };
+    return { settings: DEFAULTS, given: new Set() };
   }
   let content: unknown;
   try {
@@ -133,9 +148,10 @@ async function readSettings(env: NodeJS.ProcessEnv): Promise<Pick<Config, 'setti
       cause: error,
     });
   }
-  const result = z.safeParse(ConfigFile, content);
+  const result = z.safeParse(configFile(), content);
   if (result.success) {
-    return { settings: result.data, given: new Set(Object.keys(content as object)) };
+    const settings = { ...DEFAULTS, ...result.data };
+    return { settings, given: new Set(Object.keys(content as object)) };
   }
   throw new InputError(`${file}: ${describeMismatch(result.error, content)}`);
 }

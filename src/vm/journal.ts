@@ -9,28 +9,25 @@ import type { VmName } from '../types.ts';
 import type { ReadHost } from './host.ts';
 import { UndoError } from './steps.ts';
 
-const Entry = z.discriminatedUnion('verb', [
-  z.strictObject({ verb: z.enum(['start', 'destroy']) }),
-  z.strictObject({
-    verb: z.literal('create'),
-    /** Ids of the templates that its disks are made from; one of an earlier version does not say. */
-    templates: z.optional(z.array(z.string())),
-  }),
-  z.strictObject({ verb: z.literal('throttle') }),
-  z.strictObject({
-    verb: z.literal('snapshot'),
-    action: z.enum(['create', 'restore', 'delete']),
-    label: z.string(),
-    /** Whether the guest ran: it does so again. */
-    running: z.boolean(),
-  }),
-  z.strictObject({
-    verb: z.literal('export'),
-    /** What the image grows in until it is complete; no other file has this name. */
-    part: z.string(),
-  }),
-]);
-export type JournalEntry = z.infer<typeof Entry>;
+/** Made when a journal is read: most verbs read none. */
+const entrySchema = () =>
+  z.discriminatedUnion('verb', [
+    z.strictObject({ verb: z.enum(['create', 'start', 'destroy']) }),
+    z.strictObject({ verb: z.literal('throttle') }),
+    z.strictObject({
+      verb: z.literal('snapshot'),
+      action: z.enum(['create', 'restore', 'delete']),
+      label: z.string(),
+      /** Whether the guest ran: it does so again. */
+      running: z.boolean(),
+    }),
+    z.strictObject({
+      verb: z.literal('export'),
+      /** What the image grows in until it is complete; no other file has this name. */
+      part: z.string(),
+    }),
+  ]);
+export type JournalEntry = z.infer<ReturnType<typeof entrySchema>>;
 
 /**
  * The intent of a verb, written before it touches anything and removed when it is done or undone. One
@@ -66,7 +63,7 @@ export class Journal {
    */
   assertFree(): void {
     if (this.#entry.verb === 'destroy') return;
-    const there = readValidated(this.#file, Entry);
+    const there = readValidated(this.#file, entrySchema());
     if (there?.verb !== 'snapshot') return;
     if (isDeepStrictEqual(there, this.#entry)) return;
     const { action, label } = there;
@@ -80,20 +77,16 @@ export class Journal {
 }
 
 export function readJournal(host: Pick<ReadHost, 'paths'>, name: VmName): JournalEntry | undefined {
-  return readValidated(host.paths.journal(name), Entry);
+  return readValidated(host.paths.journal(name), entrySchema());
 }
 
 export function hasJournal(host: Pick<ReadHost, 'paths'>, name: VmName): boolean {
   return fs.existsSync(host.paths.journal(name));
 }
 
+/** Works under a journal, which stays only when a failure could not be undone. */
 export async function journaled<T>(journal: Journal, work: () => Promise<T>): Promise<T> {
   journal.begin();
-  return await underJournal(journal, work);
-}
-
-/** Works under a journal that is begun, which stays only when a failure could not be undone. */
-export async function underJournal<T>(journal: Journal, work: () => Promise<T>): Promise<T> {
   try {
     const result = await work();
     journal.end();

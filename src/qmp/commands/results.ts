@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { nothing, type Schema } from '../transport/import.ts';
+import { nothing, type Schema, schemasOf } from '../transport/import.ts';
 import type { CommandName } from './arguments.ts';
 
 /** Not z.int(): QEMU counts in 64 bits, and beyond 2^53 a rounded number is still the right one to show. */
@@ -123,15 +123,6 @@ export const commandResults = {
   'job-dismiss': () => nothing,
 } satisfies Record<CommandName, () => Schema>;
 
-const made = new Map<CommandName, Schema>();
-
-export function resultSchema(name: CommandName): Schema {
-  let schema = made.get(name);
-  if (schema === undefined) {
-    schema = commandResults[name]();
-    made.set(name, schema);
-  }
-  return schema;
-}
+export const resultSchema = schemasOf<CommandName>(commandResults);
 
 export type CommandResult<N extends CommandName> = z.output<ReturnType<(typeof commandResults)[N]>>;
