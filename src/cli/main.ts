@@ -46,6 +46,8 @@ async function run(verb: string, command: string, argv: readonly string[]): Prom
 
 // Files that are not for everybody get their modes by name; directories on the way to a VM must be passable.
 process.umask(0o022);
+// When nothing is left to do: Node would first take apart what the kernel takes back whole.
+process.once('beforeExit', () => process.exit());
 main().then((code) => {
   process.exitCode = isOutputLost() ? 1 : code;
 });

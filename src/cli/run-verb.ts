@@ -7,7 +7,7 @@ import type { ReadHost } from '../vm/host.ts';
 import type { Wanted } from './context.ts';
 import { versionText } from './help.ts';
 import type { Declared, Invocation, Output } from './invocation.ts';
-import { stderr, stdout } from './stdio.ts';
+import { say, stderr, stdout } from './stdio.ts';
 import { VERBS } from './verbs.ts';
 
 /** The signal ended the verb; what it had done is undone. */
@@ -120,7 +120,7 @@ function details(error: unknown): string[] {
 
 function output(): Output {
   return {
-    line: (text) => stdout().write(`${text}\n`),
+    line: (text) => say(`${text}\n`),
     raw: (bytes) => stdout().write(bytes),
     rawError: (bytes) => stderr().write(bytes),
     note: (text) => stderr().write(`${text}\n`),

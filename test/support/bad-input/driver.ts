@@ -3,12 +3,15 @@
 import * as fs from 'node:fs';
 import { runActing } from '../../../src/cli/acting.ts';
 import { LOOKING, runLooking } from '../../../src/cli/looking.ts';
+import { stdout } from '../../../src/cli/stdio.ts';
 import { Random } from '../random.ts';
 import { hostileLine } from './hostile.ts';
 import { wrongEnd } from './wrong-end.ts';
 
 const [seed = 0, count = 0] = process.argv.slice(2).map(Number);
 const random = new Random(seed);
+// What is said goes by the streams, from the first line on.
+stdout();
 const said = { stdout: '', stderr: '' };
 for (const name of ['stdout', 'stderr'] as const)
   process[name].write = ((bytes: Uint8Array | string) => {
