@@ -4,77 +4,96 @@ import * as vm from 'node:vm';
 import { readRange } from '../host/read-range.ts';
 
 /*
- * The first part of the program file: it compiles the one of the two others that is needed, or takes what V8 kept
- * of it the last time (docs/decisions/0002-one-bundle.md).
+ * What starts the program: it loads those of its parts that are needed, as they were unpacked and compiled when the
+ * program was installed, or as they came with it (docs/decisions/0002-one-bundle.md).
  */
 
-/** Where the text of `looking` begins in the file, and how long it is; ten digits each, filled in when all is known. */
-declare const LOOKING_AT: string;
-declare const LOOKING_LENGTH: string;
-/** What ends a comment, and what stands for it in the text of `looking`. */
-const [END, NO_END] = ['*/', '*\u0001/'];
-/** What stands between the text of `looking`, as it is, and that of `acting`, in brotli and base64. */
-const BETWEEN = '\u0001*/\n//';
-/** Changes with the two texts. */
+/** The verbs that only look, those that change something, and libraries that only some of them need. */
+type Part = 'looking' | 'acting' | 'execa' | 'systeminformation' | 'yaml' | 'commander';
+/** Where each lies in the file of parts, in brotli, and the characters of its text; all are Latin-1. */
+declare const PARTS: Record<Part, { at: number; bytes: number; characters: number }>;
+/** Changes with the texts. */
 declare const PROGRAM_HASH: string;
 
-/** The verbs that only look, and those that change something. */
-type Part = 'looking' | 'acting';
-/** What the text of a part is. */
+/** What the text of a part is, and how it begins. */
 type ModuleFunction = (module: object, exports: object, require: (id: string) => unknown) => void;
+const BEGINNING = '(function(module,exports,require){';
+
+interface Unpacked {
+  text: string;
+  /** What V8 has compiled of it. */
+  code?: Buffer;
+}
 
 const program = process.argv[1] ?? '';
+const parts = PARTS;
+const loaded = new Map<Part, object>();
 
-/** Both parts stand in comments after this one (scripts/build.mjs), which V8 skips faster than any literal. */
-function textOf(part: Part): string {
-  const [at, length] = [Number(LOOKING_AT), Number(LOOKING_LENGTH)];
-  if (part === 'looking')
-    return readRange(program, at, length).toString('latin1').replaceAll(NO_END, END);
+function unpack(part: Part): Unpacked {
   const zlib = require('node:zlib') as typeof import('node:zlib');
-  const packed = fs.readFileSync(program, 'latin1').slice(at + length + BETWEEN.length);
-  return zlib.brotliDecompressSync(Buffer.from(packed, 'base64')).toString();
-}
-
-function directory(): string {
-  return path.join(path.dirname(fs.realpathSync(program)), 'code-cache');
-}
-
-/** V8 takes no cache of another version, but compares of the text no more than its length. */
-function cacheFile(part: Part): string {
-  const name = `${PROGRAM_HASH}-${part}-${process.version}-${process.arch}`;
-  return path.join(directory(), name);
-}
-
-function cached(part: Part): Buffer | undefined {
+  const { at, bytes, characters } = parts[part];
+  const file = path.join(directory(), 'blockhost-qemu.parts');
   try {
-    return fs.readFileSync(cacheFile(part));
+    const text = zlib.brotliDecompressSync(readRange(file, at, bytes)).toString('latin1');
+    if (text.length === characters && text.startsWith(BEGINNING)) return { text };
+  } catch {}
+  console.error(`blockhost-qemu: ${file} is not of this program; install it again`);
+  process.exit(1);
+}
+
+/** That of the program, whatever name it is called by. */
+function directory(): string {
+  return path.dirname(fs.realpathSync(program));
+}
+
+function keptFiles(): string {
+  return path.join(directory(), 'code-cache');
+}
+
+/** V8 takes nothing that another version has compiled, but compares of the text no more than its length. */
+function keptFile(part: Part): string {
+  return path.join(keptFiles(), `${PROGRAM_HASH}-${part}-${process.version}-${process.arch}`);
+}
+
+/** First what V8 has compiled, which is so aligned as V8 wants it, then the text. */
+function kept(part: Part): Unpacked | undefined {
+  try {
+    const bytes = fs.readFileSync(keptFile(part));
+    const at = bytes.length - parts[part].characters;
+    const text = bytes.toString('latin1', Math.max(at, 0));
+    return at > 0 && text.startsWith(BEGINNING) ? { text, code: bytes.subarray(0, at) } : undefined;
   } catch {
     return undefined;
   }
 }
 
 function load(part: Part): object {
-  const cachedData = writing ? undefined : cached(part);
-  const script = new vm.Script(textOf(part), {
+  const known = loaded.get(part);
+  if (known !== undefined) return known;
+  const { text, code } = (writing ? undefined : kept(part)) ?? unpack(part);
+  const script = new vm.Script(text, {
     filename: `blockhost-qemu/${part}`,
-    ...(cachedData === undefined ? {} : { cachedData }),
+    ...(code === undefined ? {} : { cachedData: code }),
   });
-  if (writing) process.once('exit', () => keep(part, script));
+  if (writing) process.once('exit', () => keep(part, script, text));
   const module = { exports: {} };
-  (script.runInThisContext() as ModuleFunction)(module, module.exports, (id) =>
-    id === 'blockhost-qemu/acting' ? load('acting') : require(id),
-  );
+  (script.runInThisContext() as ModuleFunction)(module, module.exports, requirePart);
+  loaded.set(part, module.exports);
   return module.exports;
 }
 
+function requirePart(id: string): unknown {
+  return Object.hasOwn(parts, id) ? load(id as Part) : require(id);
+}
+
 /** Written at the end, when V8 has compiled what runs. */
-function keep(part: Part, script: vm.Script): void {
-  const file = cacheFile(part);
+function keep(part: Part, script: vm.Script, text: string): void {
+  const file = keptFile(part);
   const temporary = `${file}.${process.pid}`;
-  fs.mkdirSync(directory(), { recursive: true });
+  fs.mkdirSync(keptFiles(), { recursive: true });
   const fd = fs.openSync(temporary, 'w', 0o644);
   try {
-    fs.writeSync(fd, script.createCachedData());
+    fs.writeFileSync(fd, Buffer.concat([script.createCachedData(), Buffer.from(text, 'latin1')]));
     fs.fsyncSync(fd);
   } finally {
     fs.closeSync(fd);
@@ -82,16 +101,17 @@ function keep(part: Part, script: vm.Script): void {
   fs.renameSync(temporary, file);
 }
 
-/** `--write-code-cache`, for whoever installs the program: has both parts at work, and keeps what was compiled. */
+/** `--write-code-cache`, for whoever installs the program: has all parts at work, and keeps what was compiled. */
 const writing = process.argv[2] === '--write-code-cache';
 
 function write(): void {
   const os = require('node:os') as typeof import('node:os');
   const state = fs.mkdtempSync(path.join(os.tmpdir(), 'bv-'));
   process.once('exit', () => fs.rmSync(state, { recursive: true, force: true }));
-  fs.rmSync(directory(), { recursive: true, force: true });
+  fs.rmSync(keptFiles(), { recursive: true, force: true });
   process.env.BLOCKHOST_QEMU_STATE_DIR = state;
   process.env.BLOCKHOST_QEMU_RUN_DIR = path.join(state, 'run');
+  for (const part of Object.keys(parts)) if (part !== 'looking') load(part as Part);
   const { sampleVm } = load('acting') as typeof import('./acting.ts');
   process.argv = [process.argv[0] ?? '', program, 'status', 'sample'];
   sampleVm('sample').finally(() => load('looking'));

@@ -24,7 +24,7 @@ test('it installs: timer, folders and the root agent’s door are there', async 
   );
   assert.equal(await host.sh('stat -c "%U %a" /var/lib/blockhost-qemu'), 'root 755');
   assert.match(await host.sh('blockhost-qemu --version'), /0\.1\.0/);
-  assert.equal(await host.sh('ls /usr/lib/blockhost-provisioner-qemu/code-cache | wc -l'), '2');
+  assert.equal(await host.sh('ls /usr/lib/blockhost-provisioner-qemu/code-cache | wc -l'), '6');
   const nobody = await blockhost.engine('blockhost-vm-status', 'nobody');
   assert.deepEqual([nobody.code, nobody.stdout.trim()], [0, 'unknown']);
 });

@@ -5,13 +5,19 @@ import { test } from 'node:test';
 import { projectRoot, Running } from '../../support/program.ts';
 import { temporaryDirectory } from '../../support/temporary.ts';
 
-const FILE = 'blockhost-qemu.cjs';
+const FILES = ['blockhost-qemu.cjs', 'blockhost-qemu.parts'] as const;
+
+/** The program, as it is before anything was compiled. @returns its file */
+function copyProgram(directory: string): string {
+  for (const file of FILES)
+    fs.copyFileSync(path.join(projectRoot(), 'dist', file), path.join(directory, file));
+  return path.join(directory, FILES[0]);
+}
 
 test('the program runs with what was compiled before, without it, and with one that is no good', async (t) => {
   const directory = temporaryDirectory(t);
-  const program = path.join(directory, FILE);
+  const program = copyProgram(directory);
   const cache = path.join(directory, 'code-cache');
-  fs.copyFileSync(path.join(projectRoot(), 'dist', FILE), program);
   const env = { BLOCKHOST_QEMU_STATE_DIR: path.join(directory, 'state') };
   const check = async (what: string): Promise<void> => {
     const looks = await new Running([process.execPath, program, 'status', 'web1'], { env }).done;
@@ -27,8 +33,19 @@ test('the program runs with what was compiled before, without it, and with one t
     .done;
   assert.equal(written.code, 0, written.stderr);
   const files = fs.readdirSync(cache);
-  assert.deepEqual(files.map((file) => file.split('-')[1]).sort(), ['acting', 'looking']);
+  assert.deepEqual(files.map((file) => file.split('-')[1]).sort(), [
+    'acting',
+    'commander',
+    'execa',
+    'looking',
+    'systeminformation',
+    'yaml',
+  ]);
   await check('with');
+
+  for (const file of files.map((name) => path.join(cache, name)))
+    fs.truncateSync(file, Math.round(fs.statSync(file).size / 2));
+  await check('cut off');
 
   for (const file of files) fs.writeFileSync(path.join(cache, file), 'damaged');
   await check('damaged');
@@ -38,8 +55,7 @@ test('the program runs with what was compiled before, without it, and with one t
 
 test('a directory nobody can write to costs no more than the cache', async (t) => {
   const directory = temporaryDirectory(t);
-  const program = path.join(directory, FILE);
-  fs.copyFileSync(path.join(projectRoot(), 'dist', FILE), program);
+  const program = copyProgram(directory);
   fs.writeFileSync(
     path.join(directory, 'code-cache'),
     'a file in its place, which root cannot pass either',
@@ -49,4 +65,19 @@ test('a directory nobody can write to costs no more than the cache', async (t) =
   const { code, stdout } = await new Running([process.execPath, program, 'status', 'web1'], { env })
     .done;
   assert.deepEqual([code, stdout], [0, 'unknown\n']);
+});
+
+test('parts of another version are told of in one line', async (t) => {
+  const directory = temporaryDirectory(t);
+  const program = copyProgram(directory);
+  const parts = path.join(directory, FILES[1]);
+  const ended = async (): Promise<[number | null, string]> => {
+    const { code, stderr } = await new Running([process.execPath, program, '--version']).done;
+    return [code, stderr];
+  };
+  const told = [1, `blockhost-qemu: ${parts} is not of this program; install it again\n`];
+  fs.writeFileSync(parts, fs.readFileSync(parts).subarray(1));
+  assert.deepEqual(await ended(), told);
+  fs.rmSync(parts);
+  assert.deepEqual(await ended(), told);
 });
