@@ -101,6 +101,10 @@ export class Paths {
   templateLock(id: string): string {
     return path.join(this.state, 'locks', `.template-${id}.lock`);
   }
+  /** Held for a moment by who begins to use templates, and by who takes one away that nobody uses. */
+  get claimsLock(): string {
+    return path.join(this.front, 'locks', '.claims.lock');
+  }
   get journals(): string {
     return path.join(this.front, 'journal');
   }

@@ -10,14 +10,15 @@ import { type CreateSite, siteOf } from './create-site.ts';
 import { type CreateSpec, checkCreateSpec, diskBytes } from './create-spec.ts';
 import { CREATE_STEPS } from './create-steps.ts';
 import type { Host } from './host.ts';
-import { Journal, journaled } from './journal.ts';
+import { underJournal } from './journal.ts';
 import { withVmLock } from './lock.ts';
 import { assertQemu } from './qemu-binary.ts';
 import { recover } from './recover.ts';
 import { userDataOf } from './seed-content.ts';
 import { runSteps } from './steps.ts';
 import { assertRoom } from './storage.ts';
-import { returnTemplate, sourceSize, takeDisks, takeTemplate } from './template-choice.ts';
+import { sourceSize } from './template-choice.ts';
+import { claimSources, returnTemplate } from './template-claim.ts';
 
 /** The summary engines read (contract §2.1). */
 export interface CreateResult {
@@ -58,19 +59,11 @@ async function createLocked(host: Host, spec: CreateSpec, site: CreateSite): Pro
   const work = async (): Promise<CreateResult> => {
     await recover(host, spec.name);
     await assertNameFree(host, spec.name);
-    const template = await takeTemplate(host, spec);
-    const create: CreateContext = {
-      host,
-      spec,
-      site,
-      template,
-      disks: await takeDisks(host, spec),
-      allocation: { vmid: 0, ip: '', ipv6: '' },
-      ip: '',
-    };
-    const journal = new Journal(host, spec.name, { verb: 'create' });
+    const { template, disks, journal } = await claimSources(host, spec);
+    const allocation: Allocation = { vmid: 0, ip: '', ipv6: '' };
+    const create: CreateContext = { host, spec, site, template, disks, allocation, ip: '' };
     try {
-      await journaled(journal, () => runSteps(CREATE_STEPS, create, host));
+      await underJournal(journal, () => runSteps(CREATE_STEPS, create, host));
     } catch (error) {
       await returnTemplate(host, template);
       throw error;

@@ -12,7 +12,12 @@ import { UndoError } from './steps.ts';
 /** Made when a journal is read: most verbs read none. */
 const entrySchema = () =>
   z.discriminatedUnion('verb', [
-    z.strictObject({ verb: z.enum(['create', 'start', 'destroy']) }),
+    z.strictObject({ verb: z.enum(['start', 'destroy']) }),
+    z.strictObject({
+      verb: z.literal('create'),
+      /** Ids of the templates that its disks are made from; one of an earlier version does not say. */
+      templates: z.optional(z.array(z.string())),
+    }),
     z.strictObject({ verb: z.literal('throttle') }),
     z.strictObject({
       verb: z.literal('snapshot'),
@@ -84,9 +89,13 @@ export function hasJournal(host: Pick<ReadHost, 'paths'>, name: VmName): boolean
   return fs.existsSync(host.paths.journal(name));
 }
 
-/** Works under a journal, which stays only when a failure could not be undone. */
 export async function journaled<T>(journal: Journal, work: () => Promise<T>): Promise<T> {
   journal.begin();
+  return await underJournal(journal, work);
+}
+
+/** Works under a journal that is begun, which stays only when a failure could not be undone. */
+export async function underJournal<T>(journal: Journal, work: () => Promise<T>): Promise<T> {
   try {
     const result = await work();
     journal.end();

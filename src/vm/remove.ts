@@ -72,15 +72,18 @@ export async function removeFiles(context: RootContext, request: RemoveVm): Prom
   await (context.inHaste === true ? removeSoon(directories, HASTE_MS) : removeTree(...directories));
 }
 
-async function setAside(directory: string, trash: string): Promise<void> {
+/** By one rename. @returns where it lies, to be removed; undefined when it had to be removed at once. */
+export async function setAside(directory: string, trash: string): Promise<string | undefined> {
   const name = `${path.basename(directory)}.${randomBytes(4).toString('hex')}`;
   try {
     ensureDirectory(trash, 0o700);
     fs.renameSync(directory, path.join(trash, name));
+    return path.join(trash, name);
   } catch (error) {
     // On a full disk not even a directory entry can be had; removing makes room.
     if (errnoOf(error) !== 'ENOSPC' && errnoOf(error) !== 'EDQUOT') throw error;
     await removeTree(directory);
+    return undefined;
   }
 }
 

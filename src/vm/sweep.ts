@@ -17,6 +17,7 @@ export async function sweep(host: Host): Promise<void> {
     removeStaleTemporaries(directory);
   if (fs.existsSync(paths.staging)) await removeStale(paths);
   for (const name of namesIn(path.dirname(paths.lock(ANY)), LOCK)) await sweepLock(host, name);
+  await removeUnlessHeld(paths.claimsLock, () => false, 'the template store');
   // The rest is root's; its own requests tidy up there.
   if (role.kind !== 'own') return;
   for (const directory of [paths.state, paths.run, paths.templates])
@@ -47,17 +48,17 @@ async function sweepLock(host: Host, name: VmName): Promise<void> {
     [`.transition-${name}.lock`, never],
     [`.backup-${name}.lock`, never],
   ] as const)
-    await removeUnlessHeld(path.join(folder, file), isWanted, name);
+    await removeUnlessHeld(path.join(folder, file), isWanted, `VM ${name}`);
 }
 
 async function removeUnlessHeld(
   file: string,
   isWanted: () => boolean,
-  name: VmName,
+  what: string,
 ): Promise<void> {
   if (isWanted() || !fs.existsSync(file)) return;
   try {
-    const lock = await lockFile(file, { what: `VM ${name}`, holder: 'gc', waitMs: 0 });
+    const lock = await lockFile(file, { what, holder: 'gc', waitMs: 0 });
     if (isWanted()) lock.release();
     else lock.remove();
   } catch (error) {

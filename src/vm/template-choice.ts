@@ -1,5 +1,4 @@
 import * as path from 'node:path';
-import { removeTree } from '../host/remove-tree.ts';
 import { blankTemplate } from '../image/blank-template.ts';
 import { probeImage } from '../image/image-probe.ts';
 import { importImage } from '../image/import-image.ts';
@@ -10,7 +9,6 @@ import {
   listTemplates,
   type Template,
 } from '../image/template-store.ts';
-import { allConfigs } from '../store/all-configs.ts';
 import type { CreateSpec } from './create-spec.ts';
 import type { Host } from './host.ts';
 import type { ExtraDisk } from './root-side.ts';
@@ -55,18 +53,6 @@ export async function takeDisks(host: Host, spec: CreateSpec): Promise<ExtraDisk
     else disks.push({ template: (await takeTemplate(host, { ...spec, image: disk.image })).id });
   }
   return disks;
-}
-
-/** Removes what `takeTemplate` brought, unless another VM has taken to it meanwhile. */
-export async function returnTemplate(host: Host, { id, fresh }: ChosenTemplate): Promise<void> {
-  // Elsewhere the store is root's, and keeps it for the next VM of the same image.
-  if (!fresh || host.role.kind !== 'own' || mayBeUsed(host, id)) return;
-  await removeTree(host.paths.template(id).directory);
-}
-
-/** One whose vm.json is damaged may be made from any. */
-function mayBeUsed({ paths }: Host, id: string): boolean {
-  return allConfigs(paths).some(({ config }) => config === undefined || config.template === id);
 }
 
 function chosen({ id, manifest }: Template, fresh: boolean): ChosenTemplate {

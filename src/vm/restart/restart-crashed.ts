@@ -26,13 +26,14 @@ const STUBBORN_MS = 5000;
 
 /**
  * Starts VMs whose policy says so after a crash, each when its time has come. Looks at all of them first, then at
- * those that wait and those the sampler marks; a mark is only a hint. @returns whether nothing failed.
+ * those that wait and those the sampler marks; a mark is only a hint. One that cannot be looked at is looked at again, as
+ * often as a start is tried. @returns those it could not look at in the end.
  */
-export async function restartCrashed(host: Host, options: RestartOptions): Promise<boolean> {
+export async function restartCrashed(host: Host, options: RestartOptions): Promise<VmName[]> {
   const { paths } = host;
   const end = monotonicMs() + options.patienceMs;
   const due = new Map<VmName, number>();
-  let all = true;
+  const failures = new Map<VmName, Failure>();
   let names = allConfigs(paths)
     .filter(({ config }) => config?.restart === 'on-crash')
     .map(({ name }) => name);
@@ -40,7 +41,7 @@ export async function restartCrashed(host: Host, options: RestartOptions): Promi
     const marked = marksIn(paths.crashMarks);
     for (const name of marked) await acknowledge(host, name);
     const now = [...new Set([...marked, ...names])];
-    all = (await restartEach(host, now, options, due)) && all;
+    await restartEach(host, now, options, { due, failures });
     const earliest = Math.min(...due.values());
     if (due.size === 0 || monotonicMs() + (earliest - Date.now()) > end) break;
     await sleep(Math.max(1, Math.min(LOOK_MS, earliest - Date.now())), host.signal);
@@ -48,23 +49,42 @@ export async function restartCrashed(host: Host, options: RestartOptions): Promi
   }
   if (marksIn(paths.crashMarks).length > 0 && options.patienceMs > STUBBORN_MS)
     await sleep(STUBBORN_MS, host.signal);
-  return all;
+  return [...failures.keys()];
+}
+
+interface Looks {
+  /** When each is looked at next, in milliseconds since 1970. */
+  due: Map<VmName, number>;
+  failures: Map<VmName, Failure>;
+}
+
+/** Looking at a VM has failed so many times, one after the other. */
+interface Failure {
+  times: number;
+  why: string;
 }
 
 async function restartEach(
   host: Host,
   names: readonly VmName[],
   { backoff = BACKOFF, onOutcome }: RestartOptions,
-  due: Map<VmName, number>,
-): Promise<boolean> {
+  { due, failures }: Looks,
+): Promise<void> {
   const { failed } = await inTurns(host, names, AT_ONCE, async (name) => {
     due.delete(name);
     const outcome = await patiently(() => restartVm(host, name, backoff));
+    failures.delete(name);
     if ('dueMs' in outcome) due.set(name, outcome.dueMs);
     onOutcome(name, outcome);
   });
-  for (const { name, why } of failed) host.report(`VM ${name}: ${why}`);
-  return failed.length === 0;
+  for (const { name, why } of failed) {
+    const before = failures.get(name);
+    if (before?.why !== why) host.report(`VM ${name}: ${why}`);
+    const times = (before?.times ?? 0) + 1;
+    failures.set(name, { times, why });
+    const pauseMs = backoff.pausesMs[times - 1];
+    if (pauseMs !== undefined) due.set(name, Date.now() + pauseMs);
+  }
 }
 
 /** Another verb works on it: afterwards there may be nothing to do. */

@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import * as fs from 'node:fs';
 import { after, before, test } from 'node:test';
+import { ProvisionerError } from '../../../src/errors.ts';
 import { isRunning } from '../../../src/host/process.ts';
 import { poll } from '../../../src/host/time.ts';
 import { readFresh } from '../../../src/metrics/published.ts';
@@ -216,6 +217,30 @@ test('many who try at once start it once', async () => {
   assert.equal(findQemuProcesses(files).length, 1);
   const said = outcomes.map(({ stdout }) => stdout).join('');
   assert.equal(said.match(/is started again/g)?.length, 1, said);
+});
+
+test('one that cannot be looked at is looked at again, and told of in the end', async () => {
+  await crashed();
+  forgetAttempts(paths, name);
+  const told: string[] = [];
+  const lookWith = async (failures: number): Promise<VmName[]> => {
+    const failing = { ...sandbox.host(), report: (line: string) => told.push(line) };
+    const get = failing.store.get.bind(failing.store);
+    let left = failures;
+    failing.store.get = async (vm) => {
+      left -= 1;
+      if (left >= 0) throw new ProvisionerError('the records are being written anew');
+      return await get(vm);
+    };
+    const backoff = { pausesMs: [0, 0], wellMs: 600_000 };
+    return await restartCrashed(failing, { patienceMs: 60_000, backoff, onOutcome: () => {} });
+  };
+  assert.deepEqual(await lookWith(3), [name]);
+  assert.equal(runningIncarnation(files), undefined);
+  assert.deepEqual(await lookWith(2), []);
+  assert.ok(runningIncarnation(files));
+  assert.deepEqual(told, Array(2).fill('VM web1: the records are being written anew'));
+  await crash();
 });
 
 test('gc starts one whose crash nobody has seen', async () => {

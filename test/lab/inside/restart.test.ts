@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import { before, test } from 'node:test';
 import { run } from '../../../src/host/exec.ts';
-import { poll, sleep } from '../../../src/host/time.ts';
+import { monotonicMs, poll, sleep } from '../../../src/host/time.ts';
+import type { Explanation } from '../../../src/vm/explain/shape.ts';
 import { asEngine } from '../host/engine.ts';
-import { configureBridge, guestImage, verb } from '../suite/verbs.ts';
+import { CONFIG, configureBridge, guestImage, verb } from '../suite/verbs.ts';
 
 // A crash as the units answer it: the sampler without privileges sees it, root starts the VM again.
 
@@ -47,23 +48,36 @@ before(async () => {
   await watched();
 });
 
-test('a QEMU that crashes is started again by the units, and the mark goes', async () => {
+/** Ends QEMU as a crash would. @returns what waits until it runs again. */
+function crash(): () => Promise<void> {
   const before = pid();
   process.kill(before, 'SIGKILL');
-  await until('it runs again', async () => {
-    if (!fs.existsSync(PID_FILE) || pid() === before) return undefined;
-    return (await verb(root, 'status', 'web1')).stdout === 'active' ? true : undefined;
-  });
-  await until('the mark is gone', () => (fs.readdirSync(MARKS).length === 0 ? true : undefined));
-  await until('the unit has ended', async () => {
-    const { stdout } = await run('systemctl', [
-      'show',
-      '-P',
-      'ActiveState',
-      'blockhost-qemu-restart',
-    ]);
-    return stdout === 'inactive' ? true : undefined;
-  });
+  return async () => {
+    await until('it runs again', async () => {
+      if (!fs.existsSync(PID_FILE) || pid() === before) return undefined;
+      return (await verb(root, 'status', 'web1')).stdout === 'active' ? true : undefined;
+    });
+  };
+}
+
+async function unit(property: string): Promise<string> {
+  const { stdout } = await run('systemctl', ['show', '-P', property, 'blockhost-qemu-restart']);
+  return stdout.trim();
+}
+
+const noMarkIsLeft = (): true | undefined =>
+  fs.readdirSync(MARKS).length === 0 ? true : undefined;
+
+async function restarts(): Promise<Explanation['restart']> {
+  return JSON.parse((await verb(root, 'explain', 'web1', '--json')).stdout).restart;
+}
+
+test('a QEMU that crashes is started again by the units, and the mark goes', async () => {
+  await crash()();
+  await until('the mark is gone', noMarkIsLeft);
+  await until('the unit has ended', async () =>
+    (await unit('ActiveState')) === 'inactive' ? true : undefined,
+  );
   const { stdout } = await run('systemctl', ['is-active', 'blockhost-vm-web1.scope']);
   assert.equal(stdout, 'active');
 });
@@ -80,6 +94,36 @@ test('root and the engine are told what happened', async () => {
     );
     assert.ok(events.some((e: { kind: string; detail: string }) => e.detail === 'unannounced'));
   }
+});
+
+test('a unit that is killed while it waits for the next attempt does so again, without a mark', async () => {
+  await watched();
+  const runsAgain = crash();
+  await until('the second attempt is waited for', async () => {
+    const { state, attempts } = await restarts();
+    return state === 'waiting' && attempts === 1 ? noMarkIsLeft() : undefined;
+  });
+  process.kill(Number(await unit('MainPID')), 'SIGKILL');
+  await runsAgain();
+  assert.equal(await unit('NRestarts'), '1');
+  assert.equal((await restarts()).attempts, 2);
+});
+
+test('a unit that cannot look is run again every 10 s, not at once, until it can', async () => {
+  // Counting begins anew: an attempt that is due in a second.
+  assert.equal((await verb(root, 'kill', 'web1')).code, 0);
+  assert.equal((await verb(root, 'start', 'web1')).code, 0);
+  await watched();
+  const settings = fs.readFileSync(CONFIG);
+  fs.writeFileSync(CONFIG, '{');
+  const began = monotonicMs();
+  const runsAgain = crash();
+  await until('it is tried a third time', async () =>
+    Number(await unit('NRestarts')) >= 2 ? true : undefined,
+  );
+  assert.ok(monotonicMs() - began > 19_000);
+  fs.writeFileSync(CONFIG, settings);
+  await runsAgain();
 });
 
 test('what a verb ends stays off', async () => {

@@ -19,7 +19,7 @@ export interface Finished {
 }
 
 const POOL = { network: '192.0.2.0/24', start: 10, end: 99, gateway: '192.0.2.1' };
-const CONFIG = '/etc/blockhost-qemu/config.yaml';
+export const CONFIG = '/etc/blockhost-qemu/config.yaml';
 const STATE = '/var/lib/blockhost-qemu';
 const RUN = '/run/blockhost-qemu';
 const ALL_CODES = Array.from({ length: 256 }, (_, code) => code);

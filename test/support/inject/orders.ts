@@ -1,5 +1,6 @@
 /** What is to happen at one point of a verb's dealings with what lies outside of its process. */
-export type How = 'kill' | 'kill after' | 'error' | 'hang';
+/** `stop`: it stands still there, until somebody sends SIGCONT. */
+export type How = 'kill' | 'kill after' | 'error' | 'hang' | 'stop';
 
 export interface Orders {
   /** Only what concerns this directory is a point. */

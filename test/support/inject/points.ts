@@ -18,6 +18,10 @@ export function reach(what: string): How | undefined {
   const how = orders.fault?.point === point ? orders.fault.how : undefined;
   appendFileSync(orders.log, `${how === undefined ? '' : '!'}${point}\n`);
   if (how === 'kill') die();
+  if (how === 'stop') {
+    process.kill(process.pid, 'SIGSTOP');
+    return undefined;
+  }
   return how;
 }
 

@@ -7,7 +7,7 @@ import { EmbeddedStore } from '../../../src/store/embedded.ts';
 import { writeVmConfig } from '../../../src/store/vm-config.ts';
 import { parseVmName } from '../../../src/types.ts';
 import type { Host } from '../../../src/vm/host.ts';
-import { returnTemplate } from '../../../src/vm/template-choice.ts';
+import { returnTemplate } from '../../../src/vm/template-claim.ts';
 import { configOf } from '../../support/fleet/config.ts';
 import { temporaryDirectory } from '../../support/temporary.ts';
 
@@ -45,6 +45,21 @@ test('one from which another VM has been made meanwhile stays', async (t) => {
   writeVmConfig(files, { ...configOf('web1', 1), template: ID });
   await returnTemplate(host, fresh);
   assert.ok(isThere(host));
+});
+
+test('one that a create under way has taken stays', async (t) => {
+  const host = await hostOf(t);
+  const journal = host.paths.journal(parseVmName('web1'));
+  fs.mkdirSync(host.paths.journals, { recursive: true });
+  // Of an earlier version, damaged, of ours.
+  for (const text of ['{"verb":"create"}', '{', `{"verb":"create","templates":["${ID}"]}`]) {
+    fs.writeFileSync(journal, text);
+    await returnTemplate(host, fresh);
+    assert.ok(isThere(host), text);
+  }
+  fs.writeFileSync(journal, '{"verb":"create","templates":["image-bbbbbbbbbbbb"]}');
+  await returnTemplate(host, fresh);
+  assert.ok(!isThere(host));
 });
 
 test('one stays, too, while a VM does not say what it is made from', async (t) => {
