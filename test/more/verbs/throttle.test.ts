@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { after, before, type TestContext, test } from 'node:test';
+import { after, before, test } from 'node:test';
 import { poll, sleep } from '../../../src/host/time.ts';
 import { withQmp } from '../../../src/qmp/with-qmp.ts';
 import { LIMIT_KEYS, LIMIT_RANGES, type LimitKey } from '../../../src/store/vm-limits.ts';
 import { parseVmName, THROTTLE_GROUP } from '../../../src/types.ts';
 import { measure } from '../../../src/vm/limits/measure.ts';
-import { DirectIo, type IoKind, StuckLoadError } from '../../support/guest-io/direct-io.ts';
+import { DirectIo, type IoKind } from '../../support/guest-io/direct-io.ts';
 import { heldRate } from '../../support/guest-io/held-rate.ts';
 import { Namespace } from '../../support/namespace.ts';
 import { Stream } from '../../support/net/stream.ts';
@@ -317,25 +317,6 @@ async function limitDisk(kinds: readonly IoKind[], rate: number | undefined): Pr
   await throttle('--reset', ...options);
 }
 
-/**
- * Seldom, once in some hundred loads of thousands, the requests of an emulated guest are no longer answered, for a reason
- * that is not known. It is told, and the guest starts anew; three times are too many.
- */
-async function inGuestThatGoesOn(t: TestContext, work: (io: DirectIo) => Promise<void>) {
-  for (let stuck = 1; ; stuck++) {
-    try {
-      await work(await DirectIo.install(t, inGuest));
-      return;
-    } catch (error) {
-      if (!(error instanceof StuckLoadError) || stuck === 3) throw error;
-      t.diagnostic(`STUCK: ${error.message}`);
-      await ok('kill', 'web1');
-      await ok('start', 'web1');
-      await inBackground('true');
-    }
-  }
-}
-
 // One request after the other does not get an emulated guest to thousands.
 const DISK_LOADS = [
   { kinds: ['read'], loads: [1, 1, 32], rates: [50, 500, 5000] },
@@ -347,18 +328,14 @@ for (const { kinds, loads, rates } of DISK_LOADS) {
   test(`${kinds.join('s and ')}s by direct I/O of a guest: ${rates.join(', ')} per second`, async (t) => {
     const monitor = sandbox.files('web1').probe;
     const tell = (text: string): void => t.diagnostic(text);
+    const io = await DirectIo.install(t, inGuest);
     for (const [i, wanted] of rates.entries()) {
       const depth = loads[i] ?? 1;
-      await inGuestThatGoesOn(t, async (io) => {
-        const held = await heldRate({ io, monitor, limit: limitDisk, kinds, depth, wanted, tell });
-        const used = await verified();
-        for (const kind of kinds)
-          assert.match(
-            used,
-            new RegExp(`disk ${kind}s: uses \\d+ operations/s of ${held} .*: kept`),
-          );
-        await io.end();
-      });
+      const held = await heldRate({ io, monitor, limit: limitDisk, kinds, depth, wanted, tell });
+      const used = await verified();
+      for (const kind of kinds)
+        assert.match(used, new RegExp(`disk ${kind}s: uses \\d+ operations/s of ${held} .*: kept`));
+      await io.end();
     }
     await throttle('--reset');
   });

@@ -1,8 +1,4 @@
-import * as fs from 'node:fs';
-import * as path from 'node:path';
-import { run } from '../../../src/host/exec.ts';
-import { projectRoot } from '../program.ts';
-import { temporaryDirectory } from '../temporary.ts';
+import { installing } from '../guest-programs/compile.ts';
 
 /** Runs a shell command in the guest; it fails unless its exit code is 0. */
 type InGuest = (command: string) => Promise<string>;
@@ -11,9 +7,6 @@ export type IoKind = 'read' | 'write';
 
 /** Where each begins: reads where the image has data, writes where the tiny guest has nothing. In MiB. */
 const BEGIN: Record<IoKind, number> = { read: 1, write: 400 };
-
-/** The guest's requests are no longer answered. */
-export class StuckLoadError extends Error {}
 
 /**
  * Direct I/O of 4 KiB on the guest's disk, without end, and many requests at once: what `dd` has under way alone is no
@@ -31,11 +24,7 @@ export class DirectIo {
     scope: { after(hook: () => void): void },
     inGuest: InGuest,
   ): Promise<DirectIo> {
-    const program = path.join(temporaryDirectory(scope), 'direct-io');
-    const source = path.join(projectRoot(), 'test/support/guest-io/direct-io.c');
-    await run('gcc', [...OPTIONS, '-o', program, source]);
-    const text = fs.readFileSync(program).toString('base64');
-    await inGuest(`echo ${text} | base64 -d >/run/direct-io && chmod 755 /run/direct-io`);
+    await inGuest(await installing(scope, 'direct-io'));
     return new DirectIo(inGuest);
   }
 
@@ -53,19 +42,13 @@ export class DirectIo {
     return (await this.#inGuest('grep "" /dev/null /run/direct-io.*')).trimEnd();
   }
 
-  /** @throws StuckLoadError with what is known of a load that does not end, as one whose requests are never answered. */
+  /** @throws Error with what is known of a load that does not end, as one whose requests are never answered. */
   async end(): Promise<void> {
     const ended = '! grep -qs running /run/direct-io.*';
     const wait = `for i in $(seq 300); do killall -q -9 direct-io; ${ended} && break; sleep 0.2; done`;
     const why = `for p in $(pidof direct-io); do grep State /proc/$p/status; cat /proc/$p/stack; done
 cat /run/direct-io.* /sys/block/vda/inflight /proc/uptime`;
     const said = await this.#inGuest(`${wait}; ${ended} && rm -f /run/direct-io.* || { ${why}; }`);
-    if (said !== '') throw new StuckLoadError(`a load does not end:\n${said}`);
+    if (said !== '') throw new Error(`a load does not end:\n${said}`);
   }
 }
-
-const OPTIONS = [
-  ...['-Os', '-Wall', '-Wextra', '-Werror', '-s', '-static', '-no-pie', '-fno-pie'],
-  ...['-nostdlib', '-fno-builtin', '-fno-stack-protector', '-fno-asynchronous-unwind-tables'],
-  ...['-Wl,--build-id=none', '-Wl,-z,noseparate-code'],
-];

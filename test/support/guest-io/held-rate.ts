@@ -1,5 +1,5 @@
 import { sleep } from '../../../src/host/time.ts';
-import { type DirectIo, type IoKind, StuckLoadError } from './direct-io.ts';
+import type { DirectIo, IoKind } from './direct-io.ts';
 import { diskMoves, diskRate } from './disk-rate.ts';
 
 export interface Load {
@@ -30,8 +30,7 @@ const LEAST = 0.1;
  * load that ended, or a kind that gets nothing while the other gets all, fails at once.
  *
  * @returns the limit that was held. The load goes on, under it.
- * @throws StuckLoadError when nothing is done for a minute
- * @throws Error with everything that was measured
+ * @throws Error with everything that was measured; also when nothing is done for a minute
  */
 export async function heldRate(load: Load): Promise<number> {
   const { io, kinds, depth, wanted } = load;
@@ -70,8 +69,7 @@ async function measured(
   const states = await io.states();
   const told = kinds.map((kind) => `${rates[kind].toFixed(1)} ${kind}s/s`).join(', ');
   const text = `${told}${moves ? '' : ' (none for a minute)'}`;
-  if (/ended/.test(states)) throw new Error(`${text}; loads:\n${states}`);
-  if (!moves) throw new StuckLoadError(`${text}; loads:\n${states}`);
+  if (/ended/.test(states) || !moves) throw new Error(`${text}; loads:\n${states}`);
   return { rates, text };
 }
 

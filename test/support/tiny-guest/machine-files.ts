@@ -22,7 +22,7 @@ export function machineArgv(directory: string): string[] {
   const at = (name: string): string => path.join(directory, name);
   const server = 'server=on,wait=off';
   return [
-    '-nodefaults -display none -machine q35 -accel tcg -m 96 -action panic=pause',
+    '-nodefaults -display none -machine q35 -accel tcg -smp 1,maxcpus=2 -m 96 -action panic=pause',
     `-chardev socket,id=console,path=${at('console')},${server},logfile=${at('console.log')}`,
     '-serial chardev:console',
     `-qmp unix:${at('qmp')},${server}`,

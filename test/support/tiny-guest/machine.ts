@@ -27,11 +27,20 @@ export class Machine {
     this.#directory = directory;
   }
 
-  /** Starts QEMU with a fresh overlay of the guest's disk and a seed of these files. */
-  static async boot(seed: Record<string, string>): Promise<Machine> {
+  /**
+   * Starts QEMU with a fresh overlay of the guest's disk and a seed of these files.
+   * @param more further words of QEMU's command line
+   */
+  static async boot(seed: Record<string, string>, more: readonly string[] = []): Promise<Machine> {
     const directory = await makeMachineFiles(seed);
     // Not even a killed test leaves its QEMU behind.
-    const command = ['--pdeathsig', 'KILL', 'qemu-system-x86_64', ...machineArgv(directory)];
+    const command = [
+      '--pdeathsig',
+      'KILL',
+      'qemu-system-x86_64',
+      ...machineArgv(directory),
+      ...more,
+    ];
     const child = spawn('setpriv', command, { stdio: ['ignore', 'ignore', 'inherit'] });
     try {
       const qmp = await poll(
