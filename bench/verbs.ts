@@ -47,8 +47,7 @@ export async function verbRows(): Promise<Row[]> {
       memory.push(peakMemoryMb(program, verb === 'list' ? [verb] : [verb, 'b1'], world.env));
     }
     await world.verb('destroy', 'b1');
-    const parts = path.join(path.dirname(program), 'blockhost-qemu.parts');
-    const bundle = (fs.statSync(program).size + fs.statSync(parts).size) / 1e6;
+    const bundle = fs.statSync(program).size / 1e6;
     return [
       atMost(
         'start to a running guest CPU, beyond raw QEMU',

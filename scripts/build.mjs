@@ -1,6 +1,6 @@
-// Bundles the program: dist/blockhost-qemu.cjs, which loads the rest, and dist/blockhost-qemu.parts with the verbs that
-// only look, those that change something, and each library that only some need, all packed. Links the command names to
-// it. Parsing all of that at every start would cost a verb more than its work (docs/decisions/0002-one-bundle.md).
+// Bundles the program into one file, dist/blockhost-qemu.cjs, and links the command names to it. At its beginning is what loads
+// the rest: the verbs that only look, those that change something, and each library that only some need, all packed.
+// Parsing all of that at every start would cost a verb more than its work (docs/decisions/0002-one-bundle.md).
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
@@ -77,24 +77,22 @@ function latin1(name, text) {
   return bytes;
 }
 
-/** The text of the program's file, and the bytes of that of its parts. */
-async function programFiles() {
+async function programText() {
   const texts = await partTexts();
   const hash = createHash('sha256').update(JSON.stringify(texts)).digest('hex').slice(0, 16);
-  const packed = texts.map(([name, text]) => zlib.brotliCompressSync(latin1(name, text)));
   const places = {};
-  let at = 0;
-  for (const [i, [name, { length: characters }]] of texts.entries()) {
-    const bytes = packed[i].length;
-    places[name] = { at, bytes, characters };
-    at += bytes;
+  let all = '';
+  for (const [name, text] of texts) {
+    const packed = zlib.brotliCompressSync(latin1(name, text)).toString('base64');
+    all = `${packed}${all}`;
+    places[name] = { fromEnd: all.length, length: packed.length, characters: text.length };
   }
   const loader = await bundled({
     entryPoints: ['src/cli/load.ts'],
     banner: { js: `#!/usr/bin/env node\n${TOO_OLD}` },
     define: { PROGRAM_HASH: JSON.stringify(hash), PARTS: JSON.stringify(places) },
   });
-  return { program: withoutCopies(loader), parts: Buffer.concat(packed) };
+  return `${withoutCopies(loader)}//${all}`;
 }
 
 /** The names the program answers to; contract §1 for the blockhost-* ones. */
@@ -138,9 +136,7 @@ export async function buildProgram() {
   const dist = path.join(root, 'dist');
   const file = path.join(dist, 'blockhost-qemu.cjs');
   fs.mkdirSync(path.join(dist, 'bin'), { recursive: true });
-  const { program, parts } = await programFiles();
-  fs.writeFileSync(file, program);
-  fs.writeFileSync(path.join(dist, 'blockhost-qemu.parts'), parts);
+  fs.writeFileSync(file, await programText());
   fs.chmodSync(file, 0o755);
   execFileSync(process.execPath, [file, '--write-code-cache'], { stdio: 'ignore' });
   fs.cpSync(path.join(root, 'python', 'store_helper'), path.join(dist, 'store_helper'), {

@@ -10,8 +10,11 @@ import { readRange } from '../host/read-range.ts';
 
 /** The verbs that only look, those that change something, and libraries that only some of them need. */
 type Part = 'looking' | 'acting' | 'execa' | 'systeminformation' | 'yaml' | 'commander';
-/** Where each lies in the file of parts, in brotli, and the characters of its text; all are Latin-1. */
-declare const PARTS: Record<Part, { at: number; bytes: number; characters: number }>;
+/**
+ * Each lies in a comment at the end of the program, in brotli and base64: how far from the end it begins, how long it is, and
+ * the characters of its text, which are all Latin-1.
+ */
+declare const PARTS: Record<Part, { fromEnd: number; length: number; characters: number }>;
 /** Changes with the texts. */
 declare const PROGRAM_HASH: string;
 
@@ -31,13 +34,14 @@ const loaded = new Map<Part, object>();
 
 function unpack(part: Part): Unpacked {
   const zlib = require('node:zlib') as typeof import('node:zlib');
-  const { at, bytes, characters } = parts[part];
-  const file = path.join(directory(), 'blockhost-qemu.parts');
+  const { fromEnd, length, characters } = parts[part];
+  const at = fs.statSync(program).size - fromEnd;
+  const packed = Buffer.from(readRange(program, at, length).toString('latin1'), 'base64');
   try {
-    const text = zlib.brotliDecompressSync(readRange(file, at, bytes)).toString('latin1');
+    const text = zlib.brotliDecompressSync(packed).toString('latin1');
     if (text.length === characters && text.startsWith(BEGINNING)) return { text };
   } catch {}
-  console.error(`blockhost-qemu: ${file} is not of this program; install it again`);
+  console.error(`blockhost-qemu: ${program} is damaged; install it again`);
   process.exit(1);
 }
 
