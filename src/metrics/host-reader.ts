@@ -2,11 +2,14 @@ import { readCpu } from '../cgroups/cpu.ts';
 import { Cgroup } from '../cgroups/group.ts';
 import { KeptFile } from '../host/kept-file.ts';
 import { type ProcessStat, parseProcessStat, TICKS_PER_SECOND } from '../host/process.ts';
+import { readThreads } from '../host/threads.ts';
+import { monotonicMs } from '../host/time.ts';
 import type { Incarnation } from '../store/incarnation.ts';
 import type { VmConfig } from '../store/vm-config.ts';
 import { scopeName } from '../systemd/scope.ts';
 import type { VmName } from '../types.ts';
 import { type CpuCounter, monotonicNowMs, type NetCounters } from './counters.ts';
+import type { CpuTimes } from './starvation.ts';
 
 export interface HostReadings {
   cpu: CpuCounter | null;
@@ -66,10 +69,14 @@ export class HostReader {
     return this.#ownProcess() !== undefined;
   }
 
-  /** Whether it is there, but stopped: one system call too. */
-  isStopped(): boolean {
-    const process = this.#ownProcess();
-    return process !== undefined && isStopped(process);
+  /** Dear: some system calls for each of its threads. */
+  cpuTimes(): CpuTimes {
+    return {
+      atMs: monotonicMs(),
+      threads: readThreads(this.#incarnation.pid),
+      throttledUsec:
+        this.cgroup === undefined ? null : (readCpu(this.cgroup)?.throttledUsec ?? null),
+    };
   }
 
   close(): void {

@@ -123,6 +123,14 @@ export class QmpClient {
     return (await this.#call(name, args, options)).value;
   }
 
+  /**
+   * Has QEMU's main loop answer, without what makes a command dear: no promise, no deadline, one at a time.
+   * @param onPong called at any answer, a refusal too; never once the connection is over.
+   */
+  ping(onPong: () => void): void {
+    if (this.#state === 'ready') this.#connection?.ping(onPong);
+  }
+
   /** Events from now on; earlier ones are gone. `limit` is how many unread ones are kept. */
   events(options: { limit?: number } = {}): EventStream {
     return this.#hub.stream(options.limit ?? EVENT_BUFFER);

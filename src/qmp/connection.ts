@@ -14,6 +14,9 @@ export interface ConnectionEvents {
   onLost(reason: QmpError): void;
 }
 
+const PING_ID = 'ping';
+const PING = `{"execute":"query-status","id":"${PING_ID}"}\n`;
+
 /** One socket from connect to end: routes what arrives, and fails everything that waits when it breaks. */
 export class Connection {
   readonly #path: string;
@@ -23,6 +26,7 @@ export class Connection {
   #greeting: Settle<Greeting> | undefined;
   #failure: QmpError | undefined;
   #lastId = 0;
+  #onPong: (() => void) | undefined;
 
   constructor(path: string, events: ConnectionEvents) {
     this.#path = path;
@@ -79,6 +83,12 @@ export class Connection {
     return this.#calls.start(call, limits, (line) => this.#socket?.write(line));
   }
 
+  /** See QmpClient. */
+  ping(onPong: () => void): void {
+    this.#onPong = onPong;
+    this.#socket?.writeAlone(PING);
+  }
+
   /** Ends it from this side; what still waits is rejected with `reason`. */
   end(reason: QmpError): void {
     this.#failure ??= reason;
@@ -104,7 +114,8 @@ export class Connection {
         break;
       case 'reply':
         // A reply nobody waits for is the late answer to a call that was aborted or timed out.
-        this.#calls.deliver(message.id, message.body, line);
+        if (message.id === PING_ID) this.#onPong?.();
+        else this.#calls.deliver(message.id, message.body, line);
         break;
       case 'garbage':
         this.#lose(new QmpProtocolError(`QEMU at ${this.#path} sent ${message.why}`));

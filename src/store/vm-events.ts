@@ -7,7 +7,7 @@ const Lines = z.optional(z.array(z.string().check(z.maxLength(1300))).check(z.ma
  * - `started`: QEMU runs. `shutdown`: QEMU says that it ends, and why. `ended`: its process is gone.
  * - `reset`: the guest was reset, as by a reboot. `panicked`: its kernel gave up. `io-error`: a disk failed it.
  * - `paused`, `resumed`: its CPUs. `suspended`, `woken`: the guest put itself to sleep (ACPI S3).
- * - `silent`: QEMU does not answer. `answers`: it does again.
+ * - `silent`: QEMU does not answer. `answers`: it does again, after `silent_s`.
  */
 const EVENT_KINDS = [
   'started',
@@ -35,6 +35,8 @@ export const VmEvent = z.object({
   count: z.int().check(z.gte(1)),
   /** QEMU's reason; which disk and what it was doing. */
   detail: z.optional(z.string().check(z.maxLength(200))),
+  /** Seconds from when QEMU was found silent, the last time. */
+  silent_s: z.optional(z.number().check(z.gte(0))),
   /** The last lines of the console, and of what QEMU itself said, made fit for a terminal. */
   console: Lines,
   qemu: Lines,

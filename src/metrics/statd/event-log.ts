@@ -16,7 +16,9 @@ export const MAX_EVENTS = 32;
 const WRITE_MS = 500;
 
 export type NewEvent = Pick<VmEvent, 'run'> &
-  Partial<Pick<VmEvent, 'detail' | 'console' | 'qemu' | 'first'>> & { kind: EventKind };
+  Partial<Pick<VmEvent, 'detail' | 'console' | 'qemu' | 'first' | 'silent_s'>> & {
+    kind: EventKind;
+  };
 
 /**
  * What happened to one VM lately, in a file that is replaced whole and outlives this process. What happens again in

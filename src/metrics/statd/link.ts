@@ -2,11 +2,14 @@ import { monotonicMs } from '../../host/time.ts';
 import { QmpClient } from '../../qmp/client.ts';
 import type { QmpEvent } from '../../qmp/events.ts';
 import { Backoff } from './backoff.ts';
+import type { Pulse } from './pulse.ts';
 
 export interface LinkEvents {
   /** Connected anew, or heard again after silence. */
   onUp(): void;
   onDown(): void;
+  /** It is connected, and does not answer though it could. */
+  onHung(): void;
   onEvent(event: QmpEvent): void;
 }
 
@@ -32,7 +35,10 @@ export class Link {
   readonly #socket: string;
   readonly #events: LinkEvents;
   readonly #backoff = new Backoff({ firstMs: 50, lastMs: 10_000 });
+  readonly #pulse: Pulse;
   #qmp: QmpClient | undefined;
+  /** The one that owes an answer to the question that waits for as long as it takes. */
+  #asked: QmpClient | undefined;
   #connecting = false;
   #silent = false;
   #closed = false;
@@ -40,8 +46,9 @@ export class Link {
   #upMs = 0;
   #brokeMs = Number.NEGATIVE_INFINITY;
 
-  constructor(socket: string, events: LinkEvents) {
+  constructor(socket: string, pulse: Pulse, events: LinkEvents) {
     this.#socket = socket;
+    this.#pulse = pulse;
     this.#events = events;
   }
 
@@ -70,28 +77,59 @@ export class Link {
     } else if (now - this.#upMs >= STEADY_MS) this.#backoff.succeeded();
   }
 
-  /**
-   * A question was not answered in time. No more are put, so that nothing piles up in the socket; one waits
-   * for as long as it takes, and its answer tells that QEMU is back.
-   */
-  async reportSilence(): Promise<void> {
+  /** Connected, and found not to answer though it had the CPU to. */
+  get isHung(): boolean {
+    return this.#pulse.isHung;
+  }
+
+  /** A question was answered. */
+  reportAnswer(): void {
+    this.#pulse.heard();
+  }
+
+  /** A question was not answered in time. */
+  reportSilence(): void {
     const qmp = this.#qmp;
     if (qmp === undefined || this.#silent) return;
     this.#silent = true;
-    try {
-      await qmp.execute('query-status', undefined, { deadlineMs: Number.POSITIVE_INFINITY });
-    } catch {
-      // The connection broke, which has its own way; or an answer without sense, which is an answer too.
+    this.#ask(qmp);
+  }
+
+  /** Called every TICK_MS: one that has not been heard for a while is asked whether it is still there. */
+  tick(): void {
+    const qmp = this.#qmp;
+    if (qmp === undefined) return;
+    const act = this.#pulse.tick();
+    if (act === 'ask') this.#ask(qmp);
+    else if (act === 'hung') {
+      this.#silent = true;
+      this.#events.onHung();
     }
-    if (this.#qmp !== qmp) return;
-    this.#silent = false;
-    this.#events.onUp();
   }
 
   close(): void {
     this.#closed = true;
     this.#qmp?.close();
     this.#qmp = undefined;
+  }
+
+  /**
+   * No more is asked of one that is silent, so that nothing piles up in the socket; this waits for as long as it
+   * takes, and its answer tells that QEMU is back.
+   */
+  #ask(qmp: QmpClient): void {
+    if (this.#asked === qmp) return;
+    this.#asked = qmp;
+    qmp.ping(() => this.#answered(qmp));
+  }
+
+  #answered(qmp: QmpClient): void {
+    if (this.#qmp !== qmp) return;
+    this.#asked = undefined;
+    this.#pulse.heard();
+    if (!this.#silent) return;
+    this.#silent = false;
+    this.#events.onUp();
   }
 
   async #connect(): Promise<void> {
@@ -108,6 +146,7 @@ export class Link {
     if (this.#closed) return qmp.close();
     this.#qmp = qmp;
     this.#silent = false;
+    this.#pulse.heard();
     this.#upMs = monotonicMs();
     qmp.listen((event) => this.#onEvent(qmp, event));
     void qmp.closed.then(() => this.#lost(qmp));

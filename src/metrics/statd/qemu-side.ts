@@ -8,10 +8,12 @@ import type { DiskCounters } from '../counters.ts';
 import { NO_QEMU_EXTRAS, type QemuExtras, readQemuExtras } from '../qemu-extras.ts';
 import { type AgentPort, readAgentPort, readDisk, readState } from '../qemu-readings.ts';
 import type { State } from '../record.ts';
+import type { CpuTimes } from '../starvation.ts';
 import type { AgentPoll } from './agent-poll.ts';
 import { Coalesced } from './coalesced.ts';
 import { Link } from './link.ts';
 import { MemoryPoll } from './memory-poll.ts';
+import { Pulse } from './pulse.ts';
 import type { RoomWatch } from './room-watch.ts';
 
 export interface QemuSideContext {
@@ -22,9 +24,13 @@ export interface QemuSideContext {
   /** Asked when QEMU says that its port is open and free. */
   agent: AgentPoll;
   room: RoomWatch;
+  /** What the host has given this QEMU. */
+  cpuTimes(): CpuTimes;
   /** QEMU can be asked anew. */
   onUp(): void;
   onDown(): void;
+  /** It is there and does not answer, though it could. */
+  onHung(): void;
   onEvent(event: QmpEvent): void;
   /** An event changed what is known. */
   onChange(): void;
@@ -42,15 +48,21 @@ export class QemuSide {
   #port = CLOSED;
   #extras: Readonly<QemuExtras> = NO_QEMU_EXTRAS;
   #memoryReadAt: number | null = null;
+  #giveUp: () => void = () => {};
 
   constructor(context: QemuSideContext) {
     this.#context = context;
-    this.#link = new Link(context.socket, {
+    this.#link = new Link(context.socket, new Pulse(context.cpuTimes), {
       onUp: () => context.onUp(),
       onDown: () => {
         this.#port = CLOSED;
         this.#state = 'unknown';
         context.onDown();
+      },
+      onHung: () => {
+        this.#state = 'unknown';
+        this.#giveUp();
+        context.onHung();
       },
       onEvent: (event) => this.#onEvent(event),
     });
@@ -89,9 +101,19 @@ export class QemuSide {
     return this.#link.qmp !== undefined;
   }
 
+  /** Connected, and found not to answer. */
+  get isHung(): boolean {
+    return this.#link.isHung;
+  }
+
   /** The connection ended a moment ago. */
   get brokeLately(): boolean {
     return this.#link.brokeLately;
+  }
+
+  /** Called every TICK_MS. */
+  tick(): void {
+    this.#link.tick();
   }
 
   /** @param seldom also what need not be known every time. @returns null when QEMU does not tell. */
@@ -99,18 +121,8 @@ export class QemuSide {
     this.#link.poke();
     const { qmp } = this.#link;
     if (qmp === undefined) return this.#unknown();
-    const { agent, room, deadlineMs } = this.#context;
     try {
-      const [disk, reported] = await Promise.all([
-        readDisk(qmp, { deadlineMs }),
-        this.#memory.poll(qmp, { deadlineMs }),
-        seldom ? this.#askState(qmp) : undefined,
-        seldom || agent.isDue() ? this.#askPort(qmp) : undefined,
-        seldom ? this.#askExtras(qmp) : undefined,
-      ]);
-      if (this.#state === 'paused') await room.look(qmp, { deadlineMs });
-      if (reported) this.#memoryReadAt = uptimeSeconds();
-      return disk;
+      return await this.#unlessHung(this.#askAll(qmp, seldom));
     } catch (error) {
       this.#failed(error);
       return this.#unknown();
@@ -126,13 +138,36 @@ export class QemuSide {
     this.#link.close();
   }
 
+  async #askAll(qmp: QmpClient, seldom: boolean): Promise<DiskCounters | null> {
+    const { agent, room, deadlineMs } = this.#context;
+    const [disk, reported] = await Promise.all([
+      readDisk(qmp, { deadlineMs }),
+      this.#memory.poll(qmp, { deadlineMs }),
+      seldom ? this.#askState(qmp) : undefined,
+      seldom || agent.isDue() ? this.#askPort(qmp) : undefined,
+      seldom ? this.#askExtras(qmp) : undefined,
+    ]);
+    this.#link.reportAnswer();
+    if (this.#state === 'paused') await room.look(qmp, { deadlineMs });
+    if (reported) this.#memoryReadAt = uptimeSeconds();
+    return disk;
+  }
+
+  /** A sample does not wait for one that was found not to answer meanwhile. */
+  #unlessHung(answer: Promise<DiskCounters | null>): Promise<DiskCounters | null> {
+    return new Promise((resolve, reject) => {
+      this.#giveUp = () => resolve(null);
+      answer.then(resolve, reject);
+    });
+  }
+
   #unknown(): null {
     this.#state = 'unknown';
     return null;
   }
 
   #failed(error: unknown): void {
-    if (error instanceof QmpTimeoutError) void this.#link.reportSilence();
+    if (error instanceof QmpTimeoutError) this.#link.reportSilence();
   }
 
   async #askState(qmp: QmpClient): Promise<void> {

@@ -7,7 +7,7 @@ import { ENDED, type EventKind } from '../../store/vm-events.ts';
 import { visible } from '../../types.ts';
 import type { EventLog } from './event-log.ts';
 
-/** A QEMU that has not answered for so long is called silent. */
+/** A QEMU that has not answered for so long is called silent, whatever it waits for. */
 const SILENT_MS = 5000;
 /** The loggers beside QEMU may be behind its end: a moment, or longer on a busy host. */
 const LOGGERS_MS = [300, 3000];
@@ -23,7 +23,8 @@ export class RunEvents {
   /** The guest's CPUs wait, and why has been noted. */
   #halted = false;
   #panicked = false;
-  #silent = false;
+  /** Since when it has been called so, of monotonicMs(). */
+  #silentMs: number | undefined;
   #answeredMs = monotonicMs();
   readonly #onCrash: () => void;
 
@@ -46,16 +47,21 @@ export class RunEvents {
 
   /**
    * After each question to QEMU, or when there is nobody to ask.
-   * @param stopped it cannot answer, which needs no patience to tell.
+   * @param certain that it does not answer, which needs no more patience to tell.
    */
-  looked(answered: boolean, stopped: boolean): void {
+  looked(answered: boolean, certain: boolean): void {
+    const now = monotonicMs();
     if (answered) {
-      this.#answeredMs = monotonicMs();
-      if (this.#silent) this.#note('answers');
-      this.#silent = false;
-    } else if (!this.#silent && (stopped || monotonicMs() - this.#answeredMs >= SILENT_MS)) {
-      this.#silent = true;
-      this.#note('silent');
+      this.#answeredMs = now;
+      if (this.#silentMs !== undefined)
+        this.#note('answers', { silent_s: Math.round((now - this.#silentMs) / 100) / 10 });
+      this.#silentMs = undefined;
+    } else if (this.#silentMs === undefined) {
+      // Who has said that it ends puts its disks in order first, and hears nobody.
+      const sure = certain && !this.#shutdown;
+      if (!sure && now - this.#answeredMs < SILENT_MS) return;
+      this.#silentMs = now;
+      this.#noteWithLines('silent', undefined);
     }
   }
 
@@ -107,7 +113,7 @@ export class RunEvents {
     if (data.action === 'stop') this.#halted = true;
   }
 
-  #noteWithLines(kind: 'ended' | 'panicked', detail: string | undefined): void {
+  #noteWithLines(kind: 'ended' | 'panicked' | 'silent', detail: string | undefined): void {
     const lines = (): { console: string[]; qemu: string[] } => ({
       console: lastLines(this.#files.consoleLog, LINES, KERNEL_PANIC),
       qemu: lastLines(this.#files.qemuLog, LINES),

@@ -51,7 +51,6 @@ export class RunSampler {
   #view: VmView = { ...OFF };
   #seldomMs = 0;
   #answers = 0;
-  #stopped = false;
 
   constructor(context: RunContext) {
     const { name, files, config, incarnation, agents, deadlineMs } = context;
@@ -70,6 +69,8 @@ export class RunSampler {
       room: new RoomWatch(files.directory, context.onRoom),
       onUp: () => this.#up(),
       onDown: () => context.onUrgent(),
+      onHung: () => context.onUrgent(),
+      cpuTimes: () => this.#host.cpuTimes(),
       onEvent: (event) => this.#events.heard(event),
       onChange: () => context.onChange(),
     });
@@ -94,9 +95,9 @@ export class RunSampler {
     return this.#host.isAlive();
   }
 
-  /** QEMU was stopped, or goes on, since the last sample. */
-  hasStoppedOrGoneOn(): boolean {
-    return this.#host.isStopped() !== this.#stopped;
+  /** Called every TICK_MS. */
+  tick(): void {
+    this.#qemu.tick();
   }
 
   get view(): Readonly<VmView> {
@@ -123,9 +124,9 @@ export class RunSampler {
     // Its state is to be asked for when it goes on.
     if (host.stopped) this.#seldomMs = 0;
     const seldom = monotonicMs() >= this.#seldomMs;
-    this.#stopped = host.stopped;
     const disk = host.stopped ? this.#qemu.leave() : await this.#qemu.ask(seldom);
-    this.#events.looked(!host.stopped && this.#qemu.answers, host.stopped);
+    const isCertain = host.stopped || this.#qemu.isHung;
+    this.#events.looked(!host.stopped && this.#qemu.answers, isCertain);
     if (disk !== null) this.#answers += 1;
     const before = this.#counters;
     const counters: Counters = {

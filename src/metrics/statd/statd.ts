@@ -8,6 +8,7 @@ import type { Records } from '../view.ts';
 import { Gate } from './gate.ts';
 import { places } from './places.ts';
 import { Publisher } from './publisher.ts';
+import { TICK_MS } from './pulse.ts';
 import { VmWatch, type WatchContext } from './vm-watch.ts';
 
 export interface StatdOptions {
@@ -21,8 +22,6 @@ export interface StatdOptions {
   onMark?(): void;
 }
 
-/** A QEMU that is stopped is seen so soon. One read of /proc for each VM, 3 µs in a loop. */
-const GLANCE_MS = 500;
 /** In case a notification was lost. */
 const RESCAN_MS = 10_000;
 /** Agents asked at the same time: each may hold a socket and a reply. */
@@ -38,7 +37,7 @@ export class Statd {
   readonly #troubles = new Map<string, number>();
   readonly #context: WatchContext;
   #timer: NodeJS.Timeout | undefined;
-  #glances: NodeJS.Timeout | undefined;
+  #ticks: NodeJS.Timeout | undefined;
 
   constructor(options: StatdOptions) {
     this.#options = options;
@@ -68,17 +67,23 @@ export class Statd {
       if (!this.#watches.has(name)) this.#context.publisher.remove(name);
     }
     this.#timer = setInterval(() => this.#rescan(), RESCAN_MS);
-    this.#glances = setInterval(() => {
-      for (const watch of this.#watches.values()) watch.glance();
-    }, GLANCE_MS);
+    this.#tick(monotonicMs());
   }
 
   stop(): void {
     clearInterval(this.#timer);
-    clearInterval(this.#glances);
+    clearTimeout(this.#ticks);
     for (const notifier of this.#notifiers.values()) notifier.close();
     for (const watch of this.#watches.values()) watch.stop();
     this.#watches.clear();
+  }
+
+  /** @param dueMs of monotonicMs(): one that is late makes the next come sooner, and none is made up for. */
+  #tick(dueMs: number): void {
+    for (const watch of this.#watches.values()) watch.tick();
+    const next = dueMs + TICK_MS;
+    const waitMs = Math.max(1, next - monotonicMs());
+    this.#ticks = setTimeout(() => this.#tick(Math.max(next, monotonicMs() - TICK_MS)), waitMs);
   }
 
   /** A run begins with its directory of sockets being made, and a VM with its first run. */

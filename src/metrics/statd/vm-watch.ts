@@ -82,9 +82,9 @@ export class VmWatch {
     this.#hurry();
   }
 
-  /** Between two samples: whether QEMU was stopped, which no event tells. */
-  glance(): void {
-    if (!this.#busy && this.#run?.hasStoppedOrGoneOn() === true) this.#hurry();
+  /** Called every TICK_MS: whether QEMU still answers. */
+  tick(): void {
+    this.#run?.tick();
   }
 
   stop(): void {

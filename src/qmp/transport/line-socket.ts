@@ -60,6 +60,11 @@ export class LineSocket {
     this.#socket.write(data);
   }
 
+  /** For a line that is alone in its turn, and so has nothing to go out with; characters of Latin-1 only. */
+  writeAlone(line: string): void {
+    if (!this.#over) this.#socket.write(line, 'latin1');
+  }
+
   destroy(): void {
     this.#over = true;
     if (this.#socket.writableCorked > 0) this.#socket.uncork();

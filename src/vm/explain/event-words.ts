@@ -22,9 +22,11 @@ const ENDINGS: Record<string, string> = {
 };
 
 /** One line for a person. */
-export function eventLine({ kind, detail = '', at, first, count }: Omit<VmEvent, 'run'>): string {
+export function eventLine(event: Omit<VmEvent, 'run'>): string {
+  const { kind, detail = '', at, first, count, silent_s } = event;
   const ending = kind === 'ended' ? ENDINGS[detail] : undefined;
   const words = ending ?? `${WORDS[kind]}${detail === '' ? '' : ` (${detail})`}`;
+  const after = silent_s === undefined ? '' : ` after ${silent_s} s`;
   const often = count === 1 ? '' : `, ${count} times since ${first}`;
-  return `${at}  ${words}${often}`;
+  return `${at}  ${words}${after}${often}`;
 }

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import * as fs from 'node:fs';
+import * as path from 'node:path';
 import { after, before, test } from 'node:test';
 import { poll } from '../../../src/host/time.ts';
 import { readFresh } from '../../../src/metrics/published.ts';
+import { withQmp } from '../../../src/qmp/with-qmp.ts';
 import { readVmEvents, type VmEvent } from '../../../src/store/vm-events.ts';
 import { parseVmName } from '../../../src/types.ts';
 import type { Explanation } from '../../../src/vm/explain/shape.ts';
@@ -201,6 +203,36 @@ test('a signal from outside is told by its number, and a QEMU that is stopped as
   const { cause, text } = await explain();
   assert.equal(cause, 'signalled');
   assert.match(text, /signal 15 from process \d+/);
+});
+
+test('a QEMU that hangs is found, noted with its last lines, and heard again', async (t) => {
+  await startAgain();
+  // A file that cannot be opened before somebody reads it: QEMU waits in open(2), asleep and not stopped.
+  const fifo = path.join(sandbox.state, 'fifo');
+  execFileSync('mkfifo', [fifo]);
+  fs.chmodSync(fifo, 0o666);
+  const of = (kind: VmEvent['kind']) => () => events().findLast((e) => e.kind === kind && inRun(e));
+  const { started_at } = JSON.parse(fs.readFileSync(files.process, 'utf8'));
+  const inRun = ({ at }: VmEvent) => at >= started_at;
+  await withQmp(files.qmp, async (qmp) => {
+    const began = performance.now();
+    const args = { val: 0, size: 4096, filename: fifo };
+    const saved = qmp.executeRaw('pmemsave', args, { deadlineMs: 60_000 });
+    const silent = await until('silence is noted', of('silent'));
+    t.diagnostic(`a hang was noted after ${(performance.now() - began).toFixed(0)} ms`);
+    // Two files, one replaced after the other.
+    await until('the last lines', () => of('silent')()?.console);
+    const said = await explain();
+    assert.deepEqual([said.state, said.cause, said.since], ['unknown', 'silent', silent.at]);
+    assert.match(said.text, /cannot be told/);
+    const state = () => readFresh(sandbox.config.paths.published(name))?.record.state;
+    await until('it is published', () => (state() === 'unknown' ? true : undefined));
+    assert.equal(fs.readFileSync(fifo).length, 4096);
+    await saved;
+  });
+  const answers = await until('it is heard again', of('answers'));
+  assert.ok((answers.silent_s ?? 0) > 0);
+  assert.equal((await explain()).cause, 'running');
 });
 
 test('a host that went down is told by its boot', async () => {

@@ -54,6 +54,29 @@ test('a guest that does the same for ever is one entry, and crowds out nothing',
   assert.deepEqual(kinds(), ['started 1', 'io-error 500', 'reset 1000', 'io-error 500']);
 });
 
+test('silence is noted once, with the last lines, and with its length when it ends', (t) => {
+  const { events, files, file, log } = world(t);
+  fs.writeFileSync(files.consoleLog, 'tiny guest: ready\n');
+  events.looked(true, false);
+  for (let i = 0; i < 3; i++) events.looked(false, true);
+  const silent = readVmEvents(file, UUID)?.at(-1);
+  assert.deepEqual([silent?.kind, silent?.count], ['silent', 1]);
+  assert.deepEqual(silent?.console, ['tiny guest: ready']);
+  for (let i = 0; i < 3; i++) events.looked(true, false);
+  log.close();
+  const answers = readVmEvents(file, UUID)?.at(-1);
+  assert.deepEqual([answers?.kind, answers?.count], ['answers', 1]);
+  assert.ok((answers?.silent_s ?? 100) < 100);
+});
+
+test('who has said that it ends is not called silent at once', (t) => {
+  const { events, hear, kinds } = world(t);
+  hear('SHUTDOWN', { guest: true, reason: 'guest-shutdown' });
+  events.looked(true, false);
+  events.looked(false, true);
+  assert.deepEqual(kinds(), ['started 1', 'shutdown 1']);
+});
+
 test('what happens to the CPUs is noted once for each reason', (t) => {
   const { hear, kinds } = world(t);
   // A start ends with it.

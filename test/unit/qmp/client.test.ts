@@ -58,6 +58,23 @@ test(
   },
 );
 
+test('a ping is answered by anything that answers it, among other commands', limits, async (t) => {
+  const fake = await serve(t);
+  fake.on('query-balloon', () => ({ actual: 7 }));
+  const qmp = await QmpClient.connect(fake.path);
+  // The fake refuses what it does not know, and answers then.
+  for (const answer of [undefined, RUNNING]) {
+    if (answer !== undefined) fake.on('query-status', () => answer);
+    const ponged = new Promise<void>((resolve) => qmp.ping(resolve));
+    assert.deepEqual(await qmp.execute('query-balloon'), { actual: 7 });
+    await ponged;
+  }
+  fake.on('query-status', () => NO_REPLY);
+  qmp.ping(() => assert.fail('an answer after the end'));
+  qmp.close();
+  qmp.ping(() => assert.fail('an answer after the end'));
+});
+
 test('a refusal names command, class and description', limits, async (t) => {
   const fake = await serve(t);
   await withQmp(fake.path, async (qmp) => {

@@ -124,6 +124,10 @@ test('a QEMU that does not answer: its process tells why, or nobody does', () =>
 test('an event is one line', () => {
   assert.equal(eventLine(event('ended', 'unannounced')), `${AT}  QEMU ended without a word`);
   assert.equal(
+    eventLine({ ...event('answers'), silent_s: 2.5 }),
+    `${AT}  QEMU answered again after 2.5 s`,
+  );
+  assert.equal(
     eventLine({ ...event('reset', 'guest-reset'), count: 3 }),
     `${AT}  the guest was reset (guest-reset), 3 times since ${AT}`,
   );
