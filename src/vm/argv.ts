@@ -105,7 +105,7 @@ function accelerator(accel: Accel): string[][] {
 /**
  * One emulated vCPU gets room for a second one, which never comes: for a guest that cannot have two, QEMU translates `lock`
  * prefixes and fences to nothing, and virtio's notices get lost between the guest and QEMU's own threads
- * (docs/decisions/0021-one-emulated-vcpu-has-room-for-two.md).
+ * (docs/decisions/0022-one-emulated-vcpu-has-room-for-two.md).
  */
 function processors({ accel, vcpus }: QemuLaunch): string {
   return accel === 'tcg' && vcpus === 1
