@@ -97,6 +97,11 @@ export function readVmConfig(name: VmName, files: VmFiles): VmConfig {
   return config;
 }
 
+/** Bytes of every disk, the system's first. */
+export function diskSizes({ disk_bytes, extra_disks = [] }: VmConfig): number[] {
+  return [disk_bytes, ...extra_disks];
+}
+
 export function writeVmConfig(files: VmFiles, config: VmConfig): void {
   writeFileAtomic(files.config, `${JSON.stringify(config, null, 2)}\n`, { mode: 0o644 });
 }

@@ -12,14 +12,14 @@ import { GiB } from '../../src/types.ts';
 import type { ProgramOptions, Running } from './program.ts';
 import type { Sandbox } from './sandbox.ts';
 
-/** A backup of a VM with two disks that has begun and takes a minute. */
+/** A backup of a VM with two disks that has begun and takes a minute, or longer at a lower rate (MB/s). */
 export async function beginSlowBackup(
   sandbox: Sandbox,
   name: string,
   to: string,
-  options?: ProgramOptions,
+  { rate = 16, ...options }: ProgramOptions & { rate?: number } = {},
 ): Promise<Running> {
-  const running = sandbox.begin('backup', [name, '--to', to, '--rate', '16'], options);
+  const running = sandbox.begin('backup', [name, '--to', to, '--rate', String(rate)], options);
   const copies = async (): Promise<true | undefined> => {
     if (running.child.exitCode !== null) throw new Error(`it ended: ${running.stderr}`);
     const jobs = await withQmp(sandbox.files(name).probe, (qmp) => qmp.execute('query-jobs'));

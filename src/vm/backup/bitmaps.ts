@@ -8,6 +8,8 @@ export interface Bitmap {
   name: string;
   /** QEMU did not end properly: what was written is not known. */
   broken: boolean;
+  /** It notes nothing while a VM runs; of a disk that nothing has open. */
+  disabled?: boolean;
   /** Bytes that are marked; of a VM that runs. */
   bytes?: number;
 }
@@ -35,7 +37,10 @@ export function restingBitmaps(disks: readonly VmDisk[]): Promise<Bitmap[][]> {
       const { stdout } = await qemuImg(chain, ['info', '--output=json', '-f', 'qcow2', chain.file]);
       const { bitmaps = [] } = z.parse(Info, JSON.parse(stdout))['format-specific'].data;
       return bitmaps
-        .map(({ name, flags }) => ({ name, broken: flags.includes('in-use') }))
+        .map(({ name, flags }) => ({
+          ...{ name, broken: flags.includes('in-use') },
+          disabled: !flags.includes('auto'),
+        }))
         .filter(({ name }) => OURS.test(name));
     }),
   );
@@ -44,6 +49,8 @@ export function restingBitmaps(disks: readonly VmDisk[]): Promise<Bitmap[][]> {
 export interface Settlement {
   /** The bitmap that stays. */
   keep: string | undefined;
+  /** It has to be made to go on. */
+  enable: boolean;
   /** What was written while a backup was made that came to nothing: goes into `keep`. */
   merge: string[];
   remove: string[];
@@ -58,22 +65,26 @@ export function settlementOf(found: readonly Bitmap[], backups: Backups | undefi
   const old = backups?.superseded === undefined ? '' : bitmapName(backups.superseded);
   const others = found.filter(({ name }) => name !== last);
   const pending = others.filter(({ name }) => name !== old);
-  const whole =
-    found.some(({ name, broken }) => name === last && !broken) &&
-    pending.every(({ broken }) => !broken);
+  const kept = found.find(({ name }) => name === last);
+  const whole = kept?.broken === false && pending.every(({ broken }) => !broken);
   const remove = (whole ? others : found).map(({ name }) => name);
   return whole
-    ? { keep: last, merge: pending.map(({ name }) => name), remove }
-    : { keep: undefined, merge: [], remove };
+    ? { keep: last, enable: kept.disabled === true, merge: pending.map(({ name }) => name), remove }
+    : { keep: undefined, enable: false, merge: [], remove };
+}
+
+/** Whether the image has to be written to. */
+export function isSettled({ enable, remove }: Settlement): boolean {
+  return !enable && remove.length === 0;
 }
 
 export async function settleResting(
   { chain }: VmDisk,
-  { keep, merge, remove }: Settlement,
+  { keep, enable, merge, remove }: Settlement,
 ): Promise<void> {
   if (keep !== undefined) {
     for (const name of merge) await changeBitmap(chain, ['--merge', name], keep);
-    await changeBitmap(chain, ['--enable'], keep);
+    if (enable) await changeBitmap(chain, ['--enable'], keep);
   }
   for (const name of remove) await changeBitmap(chain, ['--remove'], name);
 }

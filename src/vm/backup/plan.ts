@@ -1,7 +1,7 @@
 import { ProvisionerError } from '../../errors.ts';
 import type { VmFiles } from '../../host/paths.ts';
 import type { BackupHeader } from '../../image/backup/format.ts';
-import type { VmConfig } from '../../store/vm-config.ts';
+import { diskSizes, type VmConfig } from '../../store/vm-config.ts';
 import { type Bitmap, bitmapName } from './bitmaps.ts';
 import { type Backups, readBackups } from './record.ts';
 
@@ -43,7 +43,7 @@ export function planOf({ config, files, bitmaps, incremental, id }: PlanFacts): 
         template: config.template,
         network: config.network.mode,
       },
-      disks: [config.disk_bytes, ...(config.extra_disks ?? [])].map((bytes) => ({ bytes })),
+      disks: diskSizes(config).map((bytes) => ({ bytes })),
     },
     since: parent === undefined ? undefined : bitmapName(parent.id),
     superseded: last?.id,

@@ -6,7 +6,7 @@ import type { VmFiles } from '../../host/paths.ts';
 import type { MakeSink, Sink } from '../../host/sink.ts';
 import { BackupWriter } from '../../image/backup/writer.ts';
 import { withQmp } from '../../qmp/with-qmp.ts';
-import { readVmConfig } from '../../store/vm-config.ts';
+import { diskSizes, readVmConfig } from '../../store/vm-config.ts';
 import type { VmName } from '../../types.ts';
 import { disksOf, type VmDisk } from '../disk-chains.ts';
 import { processesOf } from '../end-qemu.ts';
@@ -21,7 +21,7 @@ import { assertNotHalted, beginJobs, finishJobs, MONITOR } from './live-jobs.ts'
 import { writeNote } from './note.ts';
 import { type Plan, planOf } from './plan.ts';
 import { writeBackups } from './record.ts';
-import { whileRoomIsLeft } from './room.ts';
+import { assertRoomForBitmaps, whileRoomIsLeft } from './room.ts';
 import { lockBackup, settle } from './settle.ts';
 
 /** What the steps of a backup hand to each other. */
@@ -94,7 +94,10 @@ export class BackupSession implements BackupSide {
     const job = this.#assertJob();
     try {
       if (how === 'advance') await this.#advanceChain(job);
-      else if (how === 'undo') await this.#tidyUp(job.name);
+      else if (how === 'undo') {
+        job.sink.discard();
+        await this.#tidyUp(job.name);
+      }
     } finally {
       this.#close();
     }
@@ -114,6 +117,7 @@ export class BackupSession implements BackupSide {
     const disks = disksOf(context, files, config);
     const bitmaps = await bitmapsOf(name, files, disks, running);
     const plan = planOf({ config, files, bitmaps, incremental, id: randomUUID() });
+    if (!running) assertRoomForBitmaps(files, diskSizes(config));
     const fleeces = running ? fleecesOf(files, disks) : [];
     const writer = new BackupWriter(sink);
     const job: Job = { name, files, disks, plan, sink, lock, fleeces, writer };
@@ -123,6 +127,8 @@ export class BackupSession implements BackupSide {
       if (running) await this.#beginLive(job, bitmaps, speed);
       else await this.#copyOff(job);
     } catch (error) {
+      // What it has written may be what fills the disk.
+      sink.discard();
       await this.#tidyUp(name);
       throw error;
     }
@@ -142,6 +148,10 @@ export class BackupSession implements BackupSide {
 
   async #copyOff(job: Job): Promise<void> {
     await this.#writeDisks(job, job.disks);
+    assertRoomForBitmaps(
+      job.files,
+      job.plan.header.disks.map(({ bytes }) => bytes),
+    );
     for (const disk of job.disks) await addBitmap(disk, bitmapName(job.plan.header.id));
     await job.sink.commit();
     await this.#advanceChain(job);

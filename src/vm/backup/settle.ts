@@ -5,19 +5,20 @@ import type { VmFiles } from '../../host/paths.ts';
 import { removeTree } from '../../host/remove-tree.ts';
 import { BLOCK_NODES_BYTES } from '../../qmp/client.ts';
 import { withQmp } from '../../qmp/with-qmp.ts';
-import { readVmConfig } from '../../store/vm-config.ts';
+import { diskSizes, readVmConfig, type VmConfig } from '../../store/vm-config.ts';
 import type { VmName } from '../../types.ts';
 import { disksOf, type VmDisk } from '../disk-chains.ts';
 import { processesOf } from '../end-qemu.ts';
 import type { RootContext } from '../host.ts';
 import type { SettleBackup } from '../root-side.ts';
-import { restingBitmaps, settlementOf, settleResting } from './bitmaps.ts';
+import { isSettled, restingBitmaps, settlementOf, settleResting } from './bitmaps.ts';
 import { endImageServer } from './end-image-server.ts';
 import { fleecesOf } from './fleece.ts';
 import { settleLiveBitmaps } from './live-bitmaps.ts';
 import { removeJobs } from './live-jobs.ts';
 import { readNote, removePart } from './note.ts';
 import { type Backups, readBackups } from './record.ts';
+import { assertRoomForBitmaps } from './room.ts';
 
 /**
  * Ends what a backup has left that was killed.
@@ -50,12 +51,14 @@ export function lockBackup({ paths, signal }: RootContext, name: VmName): Promis
 export async function settle(context: RootContext, name: VmName): Promise<void> {
   const files = context.paths.vm(name);
   if (!fs.existsSync(files.fleece)) return;
-  const disks = disksOf(context, files, readVmConfig(name, files));
+  const config = readVmConfig(name, files);
+  const disks = disksOf(context, files, config);
   const backups = readBackups(files);
   await endImageServer(context, name);
-  if (processesOf(files).length > 0) await settleRunning(files, disks, backups);
-  else await settleOff(disks, backups);
+  // First what takes room.
   dropPart(context, name);
+  if (processesOf(files).length > 0) await settleRunning(files, disks, backups);
+  else await settleOff(files, config, disks, backups);
   await removeTree(files.fleece);
 }
 
@@ -71,10 +74,20 @@ function dropPart({ paths, report }: RootContext, name: VmName): void {
 /** A verb that only cleans up has no time for a QEMU that hangs. */
 const CONNECT_MS = 5000;
 
-async function settleOff(disks: readonly VmDisk[], backups: Backups | undefined): Promise<void> {
+/** @throws ProvisionerError when there is no room for it: the disks stay as they are, for who comes next. */
+async function settleOff(
+  files: VmFiles,
+  config: VmConfig,
+  disks: readonly VmDisk[],
+  backups: Backups | undefined,
+): Promise<void> {
   const bitmaps = await restingBitmaps(disks);
-  for (const [index, disk] of disks.entries())
-    await settleResting(disk, settlementOf(bitmaps[index] ?? [], backups));
+  const settlements = bitmaps.map((found) => settlementOf(found, backups));
+  if (!settlements.every(isSettled)) assertRoomForBitmaps(files, diskSizes(config));
+  for (const [index, disk] of disks.entries()) {
+    const settlement = settlements[index];
+    if (settlement !== undefined) await settleResting(disk, settlement);
+  }
 }
 
 async function settleRunning(

@@ -8,6 +8,7 @@ import { parseVmName, type VmName } from '../../../src/types.ts';
 import { assertDisks } from '../../../src/vm/assert-disks.ts';
 import { createVm } from '../../../src/vm/create.ts';
 import { destroyVm } from '../../../src/vm/destroy.ts';
+import { childrenOf } from '../../support/children.ts';
 import { tinySpec } from '../../support/faults.ts';
 import { type Injected, runInjected } from '../../support/inject/injected.ts';
 import { leftovers } from '../../support/leftovers.ts';
@@ -41,29 +42,16 @@ async function until<T>(what: string, probe: () => T | undefined): Promise<T> {
   return found;
 }
 
-/** Children of this process that are in this state (a letter of proc(5)). */
-function childrenIn(state: RegExp): string[] {
-  return fs.readdirSync('/proc').filter((pid) => {
-    try {
-      const stat = fs.readFileSync(`/proc/${pid}/stat`, 'utf8');
-      const [, found = '', parent] = /\) (\S) (\d+) /.exec(stat) ?? [];
-      return state.test(found) && Number(parent) === process.pid;
-    } catch {
-      return false;
-    }
-  });
-}
-
 /** One of ours waits for its turn to claim: flock(1) has the file as its descriptor 3. */
 function isWaiting(): true | undefined {
-  const holds = (pid: string): boolean => {
+  const holds = (pid: number): boolean => {
     try {
       return fs.readlinkSync(`/proc/${pid}/fd/3`) === paths.claimsLock;
     } catch {
       return false;
     }
   };
-  return childrenIn(/./).some(holds) ? true : undefined;
+  return childrenOf().some(holds) ? true : undefined;
 }
 
 /** What is made from a template that went is damaged for good. */
@@ -77,14 +65,14 @@ beforeEach(() => fs.rmSync(paths.templates, { recursive: true, force: true }));
 
 test('who comes while a template is taken away waits, and brings it anew', async () => {
   const first = createThatFails('stop');
-  const pid = await until('the first is about to remove its template', () => childrenIn(/T/)[0]);
+  const pid = await until('the first is about to remove its template', () => childrenOf('T')[0]);
   let isDone = false;
   const second = create(web2).finally(() => {
     isDone = true;
   });
   await until('the second waits, or is done', () => (isDone ? true : isWaiting()));
   const waited = !isDone;
-  process.kill(Number(pid), 'SIGCONT');
+  process.kill(pid, 'SIGCONT');
   const { code, reached } = await first;
   await second;
   assert.deepEqual([code, reached, waited], [1, true, true]);

@@ -7,6 +7,8 @@ import { poll } from '../../../src/host/time.ts';
 import { withQmp } from '../../../src/qmp/with-qmp.ts';
 import { audit } from '../../support/audit/audit.ts';
 import { assertHoldsDisks, beginSlowBackup } from '../../support/backup.ts';
+import { childrenOf } from '../../support/children.ts';
+import { type Injected, runInjected } from '../../support/inject/injected.ts';
 import type { Finished, Running } from '../../support/program.ts';
 import { SmallDisk } from '../../support/small-disk.ts';
 import { removeTree } from '../../support/temporary.ts';
@@ -21,20 +23,26 @@ const chain: string[] = [];
 before(() => sandbox.create('web1', '--extra-disk', '1'));
 afterEach(() => small.clear());
 
-/** The guest writes 24 MB in the background, over what it wrote before, and knows them again. */
-const WRITE = `head -c 4194304 /dev/urandom >/tmp/noise; sha256sum </tmp/noise >/tmp/sum; rm -f /tmp/done
-setsid sh -c 'for i in 0 1 2 3 4 5; do dd if=/tmp/noise of=/dev/vdc bs=1M seek=$((i * 4)) conv=notrunc,fsync || exit; done; touch /tmp/done' </dev/null >/tmp/said 2>&1 &`;
-const READ = `[ -e /tmp/done ] || exit 1; echo 3 >/proc/sys/vm/drop_caches
-for i in 0 1 2 3 4 5; do dd if=/dev/vdc bs=1M skip=$((i * 4)) count=4 2>/dev/null | sha256sum | cmp - /tmp/sum || exit 2; done; cat /tmp/said`;
+/** Megabytes of the further disk that a backup copies first, and after minutes. */
+const NEAR = 0;
+const FAR = 960;
+
+/** The guest writes 24 MB in the background, over what it wrote before at this megabyte, and knows them again. */
+const write = (
+  at: number,
+) => `head -c 4194304 /dev/urandom >/tmp/noise; sha256sum </tmp/noise >/tmp/sum; rm -f /tmp/done
+setsid sh -c 'for i in 0 1 2 3 4 5; do dd if=/tmp/noise of=/dev/vdc bs=1M seek=$((${at} + i * 4)) conv=notrunc,fsync || exit; done; touch /tmp/done' </dev/null >/tmp/said 2>&1 &`;
+const read = (at: number) => `[ -e /tmp/done ] || exit 1; echo 3 >/proc/sys/vm/drop_caches
+for i in 0 1 2 3 4 5; do dd if=/dev/vdc bs=1M skip=$((${at} + i * 4)) count=4 2>/dev/null | sha256sum | cmp - /tmp/sum || exit 2; done; cat /tmp/said`;
 
 /** The guest has written it all, without an error, and reads it back. */
-async function writtenWell(): Promise<void> {
-  const read = async (): Promise<string | undefined> => {
-    const { code, stdout } = await sandbox.run('guest-exec', ['web1', READ]);
+async function writtenWell(at: number): Promise<void> {
+  const look = async (): Promise<string | undefined> => {
+    const { code, stdout } = await sandbox.run('guest-exec', ['web1', read(at)]);
     assert.notEqual(code, 2, `the disk does not hold what was written: ${stdout}`);
     return code === 0 ? stdout : undefined;
   };
-  const said = await poll(read, { deadlineMs: 120_000, everyMs: 300 });
+  const said = await poll(look, { deadlineMs: 120_000, everyMs: 300 });
   assert.doesNotMatch(said ?? 'it never ends', /error|never/i);
 }
 
@@ -81,14 +89,18 @@ async function backup(...more: string[]): Promise<void> {
 }
 
 /** The disk fills while a backup runs that notices only when the guest has been paused for it. */
-async function fullMeanwhile(left: number): Promise<Finished> {
-  const running = await beginSlowBackup(sandbox, 'web1', file('new'));
+async function fullMeanwhile(
+  left: number,
+  at: number,
+  env: NodeJS.ProcessEnv = {},
+): Promise<Finished> {
+  const running = await beginSlowBackup(sandbox, 'web1', file('new'), { env, rate: 4 });
   // Its file systems are at rest until the copying has begun.
   await sandbox.shOnDisk('web1', 'true');
   await stop(running);
   small.fill(left);
   // It may be paused before its agent has answered.
-  await sandbox.run('guest-exec', ['web1', WRITE]);
+  await sandbox.run('guest-exec', ['web1', write(at)]);
   await pausedByFailedWrite();
   running.child.kill('SIGCONT');
   return await running.done;
@@ -96,8 +108,28 @@ async function fullMeanwhile(left: number): Promise<Finished> {
 
 test('when the disk fills up the backup is given up, and the guest goes on with its room', async () => {
   await backup();
-  await failedCleanly(await fullMeanwhile(8), /: only \d+ MB are free in \S+: the backup is given/);
-  await writtenWell();
+  await failedCleanly(
+    await fullMeanwhile(8, NEAR),
+    /: only \d+ MB are free in \S+: the backup is given/,
+  );
+  await writtenWell(NEAR);
+  small.clear();
+  await backup('--incremental');
+});
+
+test('so it is where no room can be reserved: what the guest overwrites finds no place', async () => {
+  // Nothing that the guest overwrites during the backup has been copied by then, and all of it is allocated.
+  await sandbox.ok('guest-exec', ['web1', write(FAR)]);
+  await writtenWell(FAR);
+  // As on a file system that has no fallocate(2).
+  const tools = path.join(elsewhere, 'bin');
+  fs.mkdirSync(tools);
+  fs.writeFileSync(path.join(tools, 'fallocate'), '#!/bin/sh\nexit 1\n', { mode: 0o755 });
+  const env = { PATH: `${tools}:${process.env.PATH}` };
+  const failed = await fullMeanwhile(2, FAR, env);
+  fs.rmSync(tools, { recursive: true });
+  await failedCleanly(failed, /: only \d+ MB are free in \S+: the backup is given/);
+  await writtenWell(FAR);
   small.clear();
   await backup('--incremental');
 });
@@ -112,13 +144,78 @@ test('on a disk that is nearly or quite full it is refused with the numbers', as
   }
 });
 
-test('the next complete backup holds what the disks hold, also of a VM that is off', async () => {
+/** Of a VM that is off, stopped at a point of it while the disk is filled to the last byte. */
+async function fullAt(point: string): Promise<Injected> {
+  const argv = ['backup', 'web1', '--incremental', '--to', file('new')];
+  const run = runInjected(sandbox, argv, { point, how: 'stop' });
+  const pid = await poll(() => childrenOf('T')[0], { deadlineMs: 60_000, everyMs: 20 });
+  assert.ok(pid !== undefined, 'it does not come to that point');
+  small.fill(0);
+  process.kill(pid, 'SIGCONT');
+  return await run;
+}
+
+test('a backup of a VM that is off, tried on a full disk, leaves the chain as it was', async () => {
   await backup('--incremental');
   await sandbox.ok('stop', ['web1']);
-  small.fill(0);
-  const { code, stderr } = await sandbox.run('backup', ['web1', '--to', file('new')]);
-  assert.equal(code, 1, stderr);
+  const refused =
+    /: only \d+ MB are free in \S+, what tells one backup from the next needs \d+ MB; free/;
+  for (const more of [['--incremental'], []]) {
+    small.fill(0);
+    await failedCleanly(
+      await sandbox.run('backup', ['web1', '--to', file('new'), ...more]),
+      refused,
+    );
+    small.clear();
+  }
+  await backup('--incremental');
+  // Full only when its disks are being read, and when all that is missing is the file's name.
+  const late = await fullAt('run setpriv');
   small.clear();
-  await backup();
-  await assertHoldsDisks(sandbox, 'web1', chain.slice(-1).map(file));
+  await failedCleanly(late, refused);
+  await backup('--incremental');
+});
+
+test('so it does when its own file fills the disk, and the file goes', async () => {
+  await sandbox.ok('start', ['web1']);
+  await sandbox.shOnDisk('web1', 'true');
+  await sandbox.ok('guest-exec', ['web1', write(NEAR)]);
+  await writtenWell(NEAR);
+  await sandbox.ok('stop', ['web1']);
+  small.fill(20);
+  const to = path.join(sandbox.state, 'here');
+  await failedCleanly(
+    await sandbox.run('backup', ['web1', '--incremental', '--to', to]),
+    /here\S* cannot be written: its file system is full; make room there/,
+  );
+  small.clear();
+  await backup('--incremental');
+});
+
+test('what one that was killed has left on a disk that is full now waits there for room', async () => {
+  const argv = ['backup', 'web1', '--incremental', '--to', path.join(sandbox.state, 'here')];
+  const point = 'link here.RANDOM.part -> here';
+  const { reached } = await runInjected(sandbox, argv, { point, how: 'kill' });
+  assert.ok(reached);
+  small.fill(0);
+  const { stderr } = await sandbox.run('gc', ['--execute']);
+  assert.match(stderr, /what an earlier backup left is still there: only \d+ MB are free/);
+  small.clear();
+  await backup('--incremental');
+  await failedCleanly(await sandbox.run('backup', ['web1', '--to', file('b0')]), /exists already/);
+});
+
+test('a restore that would not fit is refused with the numbers before anything is made', async () => {
+  const full = chain.slice(0, 1).map(file);
+  small.fill(258);
+  const state = path.join(path.dirname(sandbox.state), 'never', 'made');
+  const env = { BLOCKHOST_QEMU_STATE_DIR: state };
+  const { code, stderr } = await sandbox.run('restore', [...full, 'web2'], { env });
+  assert.match(stderr, /: only \d+ MB are free in \S+, VM web2 needs \d+ MB; free some space/);
+  assert.equal(code, 1);
+  assert.ok(!fs.existsSync(path.dirname(state)));
+});
+
+test('increments of a VM that is off, made after all that, hold what its disks hold', async () => {
+  await assertHoldsDisks(sandbox, 'web1', chain.map(file));
 });
