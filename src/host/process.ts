@@ -24,7 +24,12 @@ const FIRST_PID_NAMESPACE = 'pid:[4026531836]';
 
 /** Whether all of the host's processes are seen: not in a container. */
 export function inFirstPidNamespace(): boolean {
-  return fs.readlinkSync('/proc/self/ns/pid') === FIRST_PID_NAMESPACE;
+  return pidNamespace() === FIRST_PID_NAMESPACE;
+}
+
+/** Names the process namespace that this process sees: a pid means the same only there. */
+export function pidNamespace(): string {
+  return fs.readlinkSync('/proc/self/ns/pid');
 }
 
 export interface ProcessStat {

@@ -1,10 +1,11 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import * as z from 'zod/mini';
+import { errnoOf, ProvisionerError } from '../errors.ts';
 import { writeFileAtomic } from '../host/files.ts';
 import { commandLineOf, findProcesses } from '../host/find-processes.ts';
 import type { VmFiles } from '../host/paths.ts';
-import { isRunning, type ProcessIdentity } from '../host/process.ts';
+import { bootId, isRunning, type ProcessIdentity, pidNamespace } from '../host/process.ts';
 import { readValidated } from '../host/validate.ts';
 
 /** run.json: one run of a VM, from QEMU's start to its end. */
@@ -12,6 +13,8 @@ export const Incarnation = z.strictObject({
   pid: z.int().check(z.gte(2)),
   startTime: z.int(),
   bootId: z.string(),
+  /** Where the pid holds (`pidNamespace`); notes of earlier versions do not say. */
+  pidNamespace: z.optional(z.string()),
   runner: z.enum(['direct', 'systemd']),
   accel: z.enum(['kvm', 'tcg']),
   /** ISO 8601. */
@@ -23,10 +26,42 @@ export function writeIncarnation(files: VmFiles, incarnation: Incarnation): void
   writeFileAtomic(files.process, `${JSON.stringify(incarnation)}\n`, { mode: 0o644 });
 }
 
-/** The run that is going on now, or undefined when QEMU is not running. */
+/** A run that goes on, in a process namespace of which nothing is seen here. */
+export class ElsewhereError extends ProvisionerError {}
+
+/**
+ * The run that is going on now, or undefined when QEMU is not running.
+ * @throws ElsewhereError when it goes on where its process cannot be seen.
+ */
 export function runningIncarnation(files: VmFiles): Incarnation | undefined {
   const incarnation = readValidated(files.process, Incarnation);
-  return incarnation !== undefined && isRunning(incarnation) ? incarnation : undefined;
+  if (incarnation === undefined || !goesOn(files, incarnation)) return undefined;
+  if (isSeenHere(incarnation)) return incarnation;
+  throw new ElsewhereError(
+    `VM ${path.basename(files.directory)} was started in another process namespace, and may run there`,
+    { hint: 'run the command there: on the host, or in the container that started it' },
+  );
+}
+
+/** Whether a run goes on, as far as can be told: where its process is not seen, by who reads what its console says. */
+export function goesOn(files: VmFiles, run: Incarnation): boolean {
+  return isSeenHere(run) ? isRunning(run) : run.bootId === bootId() && hasReader(files.consoleFifo);
+}
+
+export function isSeenHere({ pidNamespace: other }: Incarnation): boolean {
+  return other === undefined || other === pidNamespace();
+}
+
+/** The logger of a console reads for as long as QEMU can write; the FIFO goes when QEMU is proved gone. */
+function hasReader(fifo: string): boolean {
+  const { O_WRONLY, O_NONBLOCK, O_NOFOLLOW } = fs.constants;
+  try {
+    // fifo(7): for writing alone it opens only when somebody reads.
+    fs.closeSync(fs.openSync(fifo, O_WRONLY | O_NONBLOCK | O_NOFOLLOW));
+    return true;
+  } catch (error) {
+    return !['ENXIO', 'ENOENT'].includes(errnoOf(error) ?? '');
+  }
 }
 
 /** A word that no other run of any VM has. */

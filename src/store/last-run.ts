@@ -2,9 +2,9 @@ import * as fs from 'node:fs';
 import * as z from 'zod/mini';
 import { writeFileAtomic } from '../host/files.ts';
 import type { VmFiles } from '../host/paths.ts';
-import { bootId, isRunning } from '../host/process.ts';
+import { bootId } from '../host/process.ts';
 import { readValidated } from '../host/validate.ts';
-import { Incarnation, incarnationKey } from './incarnation.ts';
+import { goesOn, Incarnation, incarnationKey } from './incarnation.ts';
 
 /** Who ends a run, or finds that it has ended; `suspend` is what gc does to a VM that has expired. */
 export const Ender = z.enum([
@@ -50,7 +50,7 @@ export function lastRun(files: VmFiles): LastRun | undefined {
   const noted = tolerant(() => readValidated(files.ended, Ended));
   const run = tolerant(() => readValidated(files.process, Incarnation));
   if (run === undefined) return noted === undefined ? undefined : fromNote(noted);
-  if (isRunning(run)) return { run, end: 'goes-on' };
+  if (goesOn(files, run)) return { run, end: 'goes-on' };
   if (noted !== undefined && incarnationKey(noted.run) === incarnationKey(run))
     return fromNote(noted);
   return { run, end: foundEnd(files, run) };

@@ -2,6 +2,7 @@ import * as fs from 'node:fs';
 import { errnoOf } from '../errors.ts';
 import type { VmName } from '../types.ts';
 import { settleAbandoned } from './backup/settle-abandoned.ts';
+import { processesOf } from './end-qemu.ts';
 import { endVm } from './end-vm.ts';
 import type { Host } from './host.ts';
 import { Journal } from './journal.ts';
@@ -11,11 +12,16 @@ import { forgetAttempts } from './restart/attempts.ts';
 /** Milliseconds QEMU gets to flush and end; the guest is not asked. */
 const QUIT_GRACE_MS = 2000;
 
-/** @returns false when there was nothing of that name. */
+/**
+ * @returns false when there was nothing of that name.
+ * @throws ElsewhereError when its QEMU may run where it cannot be seen.
+ */
 export async function destroyVm(host: Host, name: VmName): Promise<boolean> {
   if (!(await exists(host, name))) return false;
   return await withVmLock(host, name, 'destroy', async () => {
     if (!(await exists(host, name))) return false;
+    // Where its QEMU cannot be seen nothing is begun: whoever came next would bring that to its end.
+    processesOf(host.paths.vm(name));
     const journal = new Journal(host, name, { verb: 'destroy' });
     try {
       journal.begin();

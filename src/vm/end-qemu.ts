@@ -2,7 +2,7 @@ import type { VmFiles } from '../host/paths.ts';
 import { isRunning, kill, type ProcessIdentity } from '../host/process.ts';
 import { poll } from '../host/time.ts';
 import { withQmp } from '../qmp/with-qmp.ts';
-import { findQemuProcesses, runningIncarnation } from '../store/incarnation.ts';
+import { ElsewhereError, findQemuProcesses, runningIncarnation } from '../store/incarnation.ts';
 import type { Ended } from './root-side.ts';
 
 /**
@@ -36,18 +36,20 @@ export async function gone(
   return (await poll(probe, { deadlineMs: deadlineMs - 200, everyMs: 40, signal })) === true;
 }
 
+/** @throws ElsewhereError when none is seen, and one may run where none would be. */
 export function processesOf(files: VmFiles): ProcessIdentity[] {
   const found = findQemuProcesses(files);
-  const noted = notedProcess(files);
+  const noted = notedProcess(files, found.length > 0);
   if (noted !== undefined && !found.some(({ pid }) => pid === noted.pid)) found.push(noted);
   return found;
 }
 
 /** A damaged note must not keep anybody from ending the VM: its process was found without it. */
-function notedProcess(files: VmFiles): ProcessIdentity | undefined {
+function notedProcess(files: VmFiles, isFound: boolean): ProcessIdentity | undefined {
   try {
     return runningIncarnation(files);
-  } catch {
+  } catch (error) {
+    if (error instanceof ElsewhereError && !isFound) throw error;
     return undefined;
   }
 }

@@ -1,6 +1,7 @@
+import type { VmFiles } from '../host/paths.ts';
 import { machineState } from '../qmp/run-state.ts';
 import { withQmp } from '../qmp/with-qmp.ts';
-import { type Incarnation, runningIncarnation } from '../store/incarnation.ts';
+import { ElsewhereError, type Incarnation, runningIncarnation } from '../store/incarnation.ts';
 import type { VmName } from '../types.ts';
 import type { RootContext } from './host.ts';
 
@@ -44,18 +45,27 @@ async function observeBy(
   deadlineMs: number,
 ): Promise<Observation> {
   const files = paths.vm(name);
-  const incarnation = runningIncarnation(files);
-  if (incarnation === undefined) return { state: 'stopped' };
+  const seen = look(files);
+  if (seen === undefined) return { state: 'stopped' };
   try {
     const { status } = await withQmp(files[monitor], (qmp) => qmp.execute('query-status'), {
       patienceMs: deadlineMs,
     });
-    return { state: machineState(status), qemuStatus: status, incarnation };
+    return { state: machineState(status), qemuStatus: status, ...seen };
   } catch {
     // It may have ended between the two looks.
-    return runningIncarnation(files) === undefined
-      ? { state: 'stopped' }
-      : { state: 'unknown', incarnation };
+    return look(files) === undefined ? { state: 'stopped' } : { state: 'unknown', ...seen };
+  }
+}
+
+/** Undefined when it is off. One that runs where its process is not seen may still be asked. */
+function look(files: VmFiles): Pick<Observation, 'incarnation'> | undefined {
+  try {
+    const incarnation = runningIncarnation(files);
+    return incarnation === undefined ? undefined : { incarnation };
+  } catch (error) {
+    if (error instanceof ElsewhereError) return {};
+    throw error;
   }
 }
 

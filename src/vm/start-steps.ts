@@ -3,6 +3,7 @@ import { ProvisionerError } from '../errors.ts';
 import { ensureDirectory } from '../host/files.ts';
 import { removeWithoutLinks } from '../host/open-beneath.ts';
 import type { VmFiles } from '../host/paths.ts';
+import { pidNamespace } from '../host/process.ts';
 import { removeTree } from '../host/remove-tree.ts';
 import { removeShape } from '../net/shape/shape.ts';
 import { createTap, removeTap, TAP_FD, tapExecPrefix, vhostAvailable } from '../net/tap.ts';
@@ -141,6 +142,7 @@ async function launch(start: StartContext): Promise<QmpClient> {
     onProcess(process) {
       writeIncarnation(files, {
         ...process,
+        pidNamespace: pidNamespace(),
         runner: runner.kind,
         accel: accel.accel,
         started_at: new Date().toISOString(),

@@ -5,7 +5,7 @@ import { KERNEL_PANIC, lastLines } from '../../host/log-tail.ts';
 import type { VmFiles } from '../../host/paths.ts';
 import { readProcessStat } from '../../host/process.ts';
 import { withQmp } from '../../qmp/with-qmp.ts';
-import { incarnationKey } from '../../store/incarnation.ts';
+import { incarnationKey, isSeenHere } from '../../store/incarnation.ts';
 import { type LastRun, lastRun } from '../../store/last-run.ts';
 import type { VmRecord } from '../../store/record.ts';
 import { readVmConfig, type VmConfig } from '../../store/vm-config.ts';
@@ -63,7 +63,10 @@ export async function gatherFacts(host: ReadHost, name: VmName): Promise<Facts> 
     journal: readJournal(host, name),
     backupKilled: await isAbandoned(host, name),
     busy: await isLockHeld(host.paths.lock(name)),
-    processState: now.state === 'unknown' ? readProcessStat(run?.pid ?? 0)?.state : undefined,
+    processState:
+      now.state === 'unknown' && run !== undefined && isSeenHere(run)
+        ? readProcessStat(run.pid)?.state
+        : undefined,
     failedDisks: now.qemuStatus === 'io-error' ? await failedDisks(files) : [],
     everStarted: fs.existsSync(files.consoleLog),
     runEvents: (events ?? []).filter((event) => event.run === key),
