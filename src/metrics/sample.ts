@@ -3,7 +3,12 @@ import { ageSeconds } from '../host/process.ts';
 import { monotonicMs } from '../host/time.ts';
 import { uptimeSeconds } from '../host/uptime.ts';
 import { QmpClient } from '../qmp/client.ts';
-import { type Incarnation, incarnationKey, runningIncarnation } from '../store/incarnation.ts';
+import {
+  ElsewhereError,
+  type Incarnation,
+  incarnationKey,
+  runningIncarnation,
+} from '../store/incarnation.ts';
 import { readVmConfig, type VmConfig } from '../store/vm-config.ts';
 import type { VmName } from '../types.ts';
 import { type AgentReadings, readAgent, SILENT } from './agent-readings.ts';
@@ -16,7 +21,7 @@ import { NO_QEMU_EXTRAS, type QemuExtras, readQemuExtras } from './qemu-extras.t
 import { type AgentPort, readAgentPort, readDisk, readMemory, readState } from './qemu-readings.ts';
 import { ratesBetween } from './rates.ts';
 import type { State } from './record.ts';
-import { OFF, type Records, toRecords, type VmView } from './view.ts';
+import { OFF, type Records, toRecords, UNSEEN, type VmView } from './view.ts';
 
 /** The host monitor has no timeout of its own: one call for a VM that hangs may not hold it up. */
 const DEADLINE_MS = 900;
@@ -37,7 +42,13 @@ export async function sampleVm(
   const end = monotonicMs() + DEADLINE_MS;
   const files = paths.vm(name);
   const config = readVmConfig(name, files);
-  const incarnation = runningIncarnation(files);
+  let incarnation: Incarnation | undefined;
+  try {
+    incarnation = runningIncarnation(files);
+  } catch (error) {
+    if (error instanceof ElsewhereError) return toRecords(config, UNSEEN);
+    throw error;
+  }
   if (incarnation === undefined) return toRecords(config, OFF);
   const reader = new HostReader(name, incarnation, config);
   try {

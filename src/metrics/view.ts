@@ -37,6 +37,9 @@ export const OFF: Readonly<VmView> = {
   readAt: { host: null, qemu: null, memory: null, agent: null, extended: null },
 };
 
+/** One that runs where its process is not seen. */
+export const UNSEEN: Readonly<VmView> = { ...OFF, state: 'unknown' };
+
 export interface Records {
   record: MetricsRecord;
   extended: Extended;

@@ -4,7 +4,7 @@ import { isLockHeld } from '../../host/lock-held.ts';
 import type { VmFiles } from '../../host/paths.ts';
 import { findTemplate } from '../../image/template-store.ts';
 import { bridgeExists, tapExists } from '../../net/tap.ts';
-import { runningIncarnation } from '../../store/incarnation.ts';
+import { ElsewhereError, runningIncarnation } from '../../store/incarnation.ts';
 import type { VmRecord } from '../../store/record.ts';
 import { readVmConfig, type VmConfig } from '../../store/vm-config.ts';
 import type { VmName } from '../../types.ts';
@@ -152,6 +152,8 @@ async function runFindings(
       return runTraces(files, config).length > 0 ? [leftoverRun(host, name)] : [];
   } catch (error) {
     if (errnoOf(error) === 'EACCES') throw error;
+    if (error instanceof ElsewhereError)
+      return [say('note', 'elsewhere', 'it runs where its process is not seen', 'look there')];
     return [say('error', 'run-file', messageOf(error), `run kill ${name}, then start ${name}`)];
   }
   const found = await stateFindings(host, name);

@@ -37,6 +37,7 @@ after(async () => {
 const beside = (verb: string, ...args: string[]): Promise<Finished> =>
   sandbox.run(verb, args, { prefix: CONTAINER });
 
+const codeOf = ({ code }: { code: string }): string => code;
 const traces = (): (string | number)[] =>
   [files.process, files.qmp, files.consoleFifo].map((file) => fs.statSync(file).ino);
 
@@ -59,8 +60,18 @@ test('one that runs in another container is asked by its monitor, and no verb ta
       /VM v1 was started in another process namespace, and may run there; run the command there/,
     );
   }
-  const { stdout } = await beside('gc', '--execute');
-  assert.doesNotMatch(stdout, /tidied|restarted|started/);
+  assert.equal(JSON.parse((await beside('metrics', 'v1')).stdout).state, 'unknown');
+  const doctor = [...CONTAINER, programFile('blockhost-qemu'), 'doctor', '--json'];
+  const { findings } = JSON.parse((await new Running(doctor, { env: sandbox.env }).done).stdout);
+  assert.deepEqual(
+    findings.filter(({ subject }: { subject: string }) => subject === 'v1').map(codeOf),
+    ['elsewhere'],
+  );
+  assert.doesNotMatch((await beside('gc', '--execute')).stdout, /tidied|started/);
+  assert.deepEqual(traces(), had);
+  // The host sees it, by its command line.
+  assert.doesNotMatch(await sandbox.ok('gc', ['--execute']), /tidied|started/);
+  assert.equal(await sandbox.ok('status', ['v1']), 'active\n');
   assert.deepEqual(traces(), had);
   assert.equal((await beside('status', 'v1')).stdout, 'active\n');
 });
