@@ -22,7 +22,8 @@ export function deviceByNumber(dev: number, sys = '/sys'): string | undefined {
       continue;
     }
     const slaves = list(path.join(directory, 'slaves'));
-    if (slaves.length === 0) return path.basename(directory);
+    // sysfs has ! where the name in /dev has a slash (cciss/c0d0).
+    if (slaves.length === 0) return path.basename(directory).replaceAll('!', '/');
     if (slaves.length > 1) return undefined;
     directory = real(path.join(directory, 'slaves', slaves[0] ?? ''));
   }

@@ -27,10 +27,10 @@ export interface DiskLimits {
 
 /**
  * The disk's limits are QEMU's to keep. This is the fence behind, for a QEMU that no longer obeys: far enough
- * off that it never holds up what was allowed, a burst neither. One request of a guest can become sixteen here (1 MiB over as
- * many clusters of the image), and a small one can move a whole cluster.
+ * off that it never holds up what was allowed, a burst neither. One request of a guest can become 65 here (Linux asks for up to
+ * 4 MiB at once, over clusters of 64 KiB, and the image's tables come on top), and a small one can move a whole cluster.
  */
-const HEADROOM = 20;
+const HEADROOM = 80;
 
 const IO_PROPERTIES = [
   ['IOReadIOPSMax', 'iops_read', 'iops_burst'],

@@ -60,6 +60,7 @@ export const verb: ActingVerb = {
     if (verify) {
       const { requested } = await showLimits(host, name);
       const results = await measure(host, name, requested, VERIFY_SECONDS);
+      if (results.length === 0) invocation.out.line('no limits on what can be measured');
       for (const { key, limit, achieved, exceeded } of results) {
         const { what, value } = LIMIT_WORDS[key];
         const verdict = exceeded ? 'EXCEEDED' : 'kept';

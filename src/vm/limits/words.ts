@@ -7,9 +7,9 @@ interface Words {
 }
 
 const kbit = (value: number): string =>
-  value % 1000 === 0 ? `${value / 1000} Mbit/s` : `${value} kbit/s`;
+  value >= 1000 && value % 1000 === 0 ? `${value / 1000} Mbit/s` : `${value} kbit/s`;
 const bytes = (value: number): string =>
-  value % 1_000_000 === 0 ? `${value / 1_000_000} MB/s` : `${value} bytes/s`;
+  value >= 1_000_000 && value % 1_000_000 === 0 ? `${value / 1_000_000} MB/s` : `${value} bytes/s`;
 
 export const LIMIT_WORDS: Record<LimitKey, Words> = {
   cpu_shares: {

@@ -54,7 +54,7 @@ test('limits stand in the cgroup, in tc and in QEMU; asked for by root and by th
 });
 
 test('behind the disk limit the disk below has a wider one', () => {
-  assert.match(read('web1', 'io.max'), /^\d+:\d+ .*riops=10000 /m);
+  assert.match(read('web1', 'io.max'), /^\d+:\d+ .*riops=40000 /m);
 });
 
 test('a guest that reboots and a sampler that restarts change none of them', async () => {

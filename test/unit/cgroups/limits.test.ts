@@ -45,6 +45,14 @@ test('the whole disk is found under a partition, LVM and dm-crypt', (t) => {
     assert.equal(deviceByNumber(number, root), 'sda', String(number));
 });
 
+test('a name with a slash has another sign in sysfs', (t) => {
+  const root = sys(t, {
+    '104:0': { at: 'pci/cciss!c0d0' },
+    '104:1': { at: 'pci/cciss!c0d0/cciss!c0d0p1', part: true },
+  });
+  assert.equal(deviceByNumber(dev(104, 1), root), 'cciss/c0d0');
+});
+
 test('without one disk below there is nothing to limit', (t) => {
   const root = sys(t, {
     '8:0': { at: 'pci/sda' },

@@ -22,11 +22,11 @@ test('the quota is of all vCPUs together; without one the property has its defau
 test('behind the limits of QEMU stands a wider one on the disk below, or none', () => {
   assert.deepEqual(ioProperties({ iops_read: 500, bps_write: 1_000_000 }, 'sda'), [
     'IOReadIOPSMax=',
-    'IOReadIOPSMax=/dev/sda 10000',
+    'IOReadIOPSMax=/dev/sda 40000',
     'IOWriteIOPSMax=',
     'IOReadBandwidthMax=',
     'IOWriteBandwidthMax=',
-    'IOWriteBandwidthMax=/dev/sda 20000000',
+    'IOWriteBandwidthMax=/dev/sda 80000000',
   ]);
   assert.deepEqual(ioProperties({ iops_read: 500 }, undefined), []);
 });
@@ -36,9 +36,9 @@ test('a burst above a rate moves the fence with it, one below does not', () => {
   assert.deepEqual(
     ioProperties(limits, 'sda').filter((property) => !property.endsWith('=')),
     [
-      'IOReadIOPSMax=/dev/sda 40000',
-      'IOWriteIOPSMax=/dev/sda 60000',
-      'IOReadBandwidthMax=/dev/sda 2000',
+      'IOReadIOPSMax=/dev/sda 160000',
+      'IOWriteIOPSMax=/dev/sda 240000',
+      'IOReadBandwidthMax=/dev/sda 8000',
     ],
   );
 });

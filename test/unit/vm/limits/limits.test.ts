@@ -4,9 +4,9 @@ import * as z from 'zod/mini';
 import { LIMIT_KEYS, LIMIT_RANGES, VmLimits } from '../../../../src/store/vm-limits.ts';
 import { LIMIT_GROUPS } from '../../../../src/vm/limits/apply.ts';
 import { qemuLimits } from '../../../../src/vm/limits/disk.ts';
-import { allowed } from '../../../../src/vm/limits/measure.ts';
+import { allowed, oneRequest } from '../../../../src/vm/limits/measure.ts';
 import { type LimitChange, mergeLimits } from '../../../../src/vm/limits/merge.ts';
-import { changedLines } from '../../../../src/vm/limits/words.ts';
+import { changedLines, LIMIT_WORDS } from '../../../../src/vm/limits/words.ts';
 import { Random } from '../../../support/random.ts';
 
 test('each limit is kept by one group', () => {
@@ -104,4 +104,23 @@ test('a burst that was saved up is no excess', () => {
   assert.equal(allowed('iops_read', 3000, burst, 5), 3000);
   assert.equal(allowed('bandwidth_in', 1000, { bandwidth_burst: 5000 }, 5), 2000);
   assert.equal(allowed('cpu_quota', 50, burst, 5), 50);
+});
+
+test('a bucket that was full is no excess, and is most of what a slow link lets through in a moment', () => {
+  // 3200 bytes are 25.6 kbit.
+  assert.equal(allowed('bandwidth_out', 10, {}, 5), 10 + 25.6 / 5);
+  assert.equal(allowed('bandwidth_out', 1000, {}, 5), 1050);
+});
+
+test('a request goes through whole, however low the limit', () => {
+  const used = { iops_read: 2, bps_read: 2 * 2 ** 20, iops_write: 0, bps_write: 0 };
+  assert.equal(oneRequest('bps_read', used), 2 ** 20);
+  assert.equal(oneRequest('bps_write', used), 0);
+  assert.equal(oneRequest('iops_read', used), 1);
+  assert.equal(oneRequest('cpu_quota', used), 0);
+});
+
+test('what is used of a limit is told in its unit, nothing too', () => {
+  assert.equal(LIMIT_WORDS.bandwidth_in.value(0), '0 kbit/s');
+  assert.equal(LIMIT_WORDS.bps_read.value(0), '0 bytes/s');
 });
