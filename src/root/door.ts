@@ -9,6 +9,7 @@ import type { RootContext } from '../vm/host.ts';
 import { careForHost } from '../vm/host-care.ts';
 import { limitRun } from '../vm/limits/limit-run.ts';
 import { endRun, removeFiles } from '../vm/remove.ts';
+import { inTurn } from '../vm/root-turn.ts';
 import { startRun } from '../vm/start-run.ts';
 import { UndoError } from '../vm/steps.ts';
 import { askPublish } from './publish.ts';
@@ -26,7 +27,6 @@ import {
 } from './requests.ts';
 import type { Sessions } from './sessions.ts';
 import { askSettle } from './settle.ts';
-import { inTurn } from './turn.ts';
 import { assertRead } from './verify.ts';
 
 /**

@@ -7,9 +7,9 @@ import { careForHost } from '../vm/host-care.ts';
 import { limitRun } from '../vm/limits/limit-run.ts';
 import { endRun, removeFiles } from '../vm/remove.ts';
 import type { RootSide } from '../vm/root-side.ts';
+import { inTurn } from '../vm/root-turn.ts';
 import { startRun } from '../vm/start-run.ts';
 import { Sessions } from './sessions.ts';
-import { inTurn } from './turn.ts';
 
 /** The root side in this process: for root itself, and for VMs that belong to whoever runs the command. */
 export function localRoot(context: RootContext, opened: Opened = {}): RootSide {

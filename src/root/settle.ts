@@ -7,7 +7,7 @@ import { parseVmName, type VmName } from '../types.ts';
 import { settleBackup } from '../vm/backup/settle.ts';
 import type { RootContext } from '../vm/host.ts';
 import type { SettleBackup } from '../vm/root-side.ts';
-import { inTurn } from './turn.ts';
+import { inTurn } from '../vm/root-turn.ts';
 
 /**
  * Clearing away what a killed backup has left takes longer than anybody may be held up at the door. A process of its

@@ -1,6 +1,6 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { errnoOf, messageOf } from '../errors.ts';
+import { BusyError, errnoOf, messageOf } from '../errors.ts';
 import { ExecError } from '../host/exec.ts';
 import type { Paths } from '../host/paths.ts';
 import { removeSoon, removeTree } from '../host/remove-tree.ts';
@@ -8,12 +8,13 @@ import { isTemplateId } from '../image/template-manifest.ts';
 import { pruneGuards, staleGuards } from '../net/guard/install.ts';
 import { applyShape, pruneShapes, staleShapes } from '../net/shape/shape.ts';
 import { allConfigs } from '../store/all-configs.ts';
-import { isVmName } from '../types.ts';
+import { isVmName, type VmName } from '../types.ts';
 import { leftScopes, unguarded, unshaped } from './care-running.ts';
 import type { RootContext } from './host.ts';
 import { shapeOf } from './limits/network.ts';
 import { repair } from './protection.ts';
 import type { Cared, CareForHost, Leftover } from './root-side.ts';
+import { inTurn } from './root-turn.ts';
 import { chooseRunner } from './runner.ts';
 
 /** Looks for one kind of things, and takes them away when that is asked for. */
@@ -89,10 +90,24 @@ async function careForRunning(context: RootContext, take: Take): Promise<void> {
     'unshaped',
     async () => names(await unshaped(context)),
     async () => {
-      for (const { network, limits = {} } of await unshaped(context))
-        await applyShape(network.tap, shapeOf(limits));
+      for (const { name } of await unshaped(context))
+        if (isVmName(name)) await reshape(context, name);
     },
   );
+}
+
+/** In turn, since a request that changes limits is done with the kernel before it writes down what it did. */
+async function reshape(context: RootContext, name: VmName): Promise<void> {
+  const work = async (): Promise<void> => {
+    const config = (await unshaped(context)).find((one) => one.name === name);
+    if (config !== undefined) await applyShape(config.network.tap, shapeOf(config.limits ?? {}));
+  };
+  try {
+    await inTurn({ ...context, inHaste: true }, 'host care', name, work);
+  } catch (error) {
+    // Whoever has the turn may be about to limit it; the next look tells.
+    if (!(error instanceof BusyError)) throw error;
+  }
 }
 
 async function clearScopes({ paths, settings }: RootContext, names: string[]): Promise<void> {

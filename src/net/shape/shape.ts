@@ -57,7 +57,8 @@ export async function removeShape(tap: string): Promise<void> {
 /** Removes the devices of all taps that are gone. @returns their names. */
 export async function pruneShapes(): Promise<string[]> {
   const stale = staleShapes();
-  for (const name of stale) await remove(name);
+  // A start may have made its tap meanwhile.
+  for (const name of stale) await removeShape(tapOf(name));
   return stale;
 }
 
@@ -65,8 +66,12 @@ export async function pruneShapes(): Promise<string[]> {
 export function staleShapes(): string[] {
   return fs
     .readdirSync('/sys/class/net')
-    .filter((name) => /^ifb\d+i0$/.test(name) && !exists(name.replace(/^ifb/, 'tap')))
+    .filter((name) => /^ifb\d+i0$/.test(name) && !exists(tapOf(name)))
     .sort();
+}
+
+function tapOf(ifb: string): string {
+  return ifb.replace(/^ifb/, 'tap');
 }
 
 /** Loaded by the kernel itself, the module would bring two devices along that nobody asked for. */

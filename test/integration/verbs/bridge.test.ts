@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import { after, before, test } from 'node:test';
+import { lockFile } from '../../../src/host/lock.ts';
 import { poll } from '../../../src/host/time.ts';
+import { parseVmName } from '../../../src/types.ts';
 import { START_STEPS } from '../../../src/vm/start-steps.ts';
 import { startDhcpServer } from '../../support/dhcp-server.ts';
 import { ALL_CREATE_STEPS, faultsOf, messageOfFault, tinySpec } from '../../support/faults.ts';
@@ -105,11 +107,17 @@ test('doctor tells what another program took away of filter and limits, and puts
     'web1 warning unshaped yes',
     'web2 error unguarded yes',
   ]);
+  // A request that is under way may have changed the limits, and not yet the record.
+  const { paths } = sandbox.host();
+  const who = { what: 'VM web1', holder: 'a request', waitMs: 60_000 };
+  const request = await lockFile(paths.rootLock(parseVmName('web1')), who);
   assert.deepEqual(await doctor('--repair'), [
     'web1 error unguarded done',
-    'web1 warning unshaped done',
+    'web1 warning unshaped failed',
     'web2 error unguarded done',
   ]);
+  request.release();
+  assert.deepEqual(await doctor('--repair'), ['web1 warning unshaped done']);
   assert.deepEqual(await doctor(), []);
   await ok('throttle', 'web1', '--reset');
 });

@@ -2,7 +2,7 @@ import * as fs from 'node:fs';
 import { lockFile } from '../host/lock.ts';
 import { removeStaleTemporaries } from '../host/temporary-files.ts';
 import type { VmName } from '../types.ts';
-import type { RootContext } from '../vm/host.ts';
+import type { RootContext } from './host.ts';
 
 /** Whoever waits behind a door holds others up. */
 const HASTY_MS = 400;
