@@ -39,6 +39,16 @@ export function leadsTo(json: string, device: string): boolean {
   );
 }
 
+/** Reads `tc -j qdisc show dev DEVICE`. @returns whether there is a place for filters. */
+export function hasClsact(json: string): boolean {
+  return read(Qdiscs, json).some(({ kind }) => kind === 'clsact');
+}
+
+/** Reads `tc -j filter show dev DEVICE DIRECTION`. @returns whether there is any filter, whoever's. */
+export function hasFilter(json: string): boolean {
+  return read(Filters, json).length > 0;
+}
+
 function read<T extends z.core.$ZodType>(schema: T, json: string): z.output<T> {
   const content: unknown = JSON.parse(json.trim() === '' ? '[]' : json);
   const result = z.safeParse(schema, content);

@@ -14,6 +14,8 @@ export interface ShapeInForce {
   ifb: boolean;
   /** Frames from the guest are led to that device. */
   redirected: boolean;
+  /** A place for filters that has none: the kernel has refused ours. */
+  unused?: boolean;
 }
 
 export interface Bucket {
@@ -57,7 +59,7 @@ export function shapePlan(tap: string, wanted: Shape, now: ShapeInForce): ShapeP
       `filter replace dev ${tap} ingress protocol all prio 1 handle 800::1 u32 match u32 0 0 action mirred egress redirect dev ${ifb}`,
     );
   } else {
-    if (now.redirected) plan.tc.push(`qdisc del dev ${tap} clsact`);
+    if (now.redirected || now.unused === true) plan.tc.push(`qdisc del dev ${tap} clsact`);
     if (now.ifb) plan.remove.push(`link delete dev ${ifb}`);
   }
   return plan;

@@ -2,7 +2,7 @@ import * as fs from 'node:fs';
 import { ProvisionerError } from '../../errors.ts';
 import { ExecError, run } from '../../host/exec.ts';
 import { applyIp } from '../ip-batch.ts';
-import { leadsTo, parseBucket } from './listing.ts';
+import { hasClsact, hasFilter, leadsTo, parseBucket } from './listing.ts';
 import { bytesPerSecond, ifbName, type Shape, type ShapeInForce, shapePlan } from './plan.ts';
 
 /** Makes the wanted limits hold for a tap, and looks whether they do. @throws ProvisionerError in words. */
@@ -46,7 +46,12 @@ export async function readShape(tap: string): Promise<ShapeInForce> {
     out: redirected ? out : undefined,
     ifb: other !== undefined,
     redirected,
+    unused: hasClsact(own) && !hasFilter(filters) && !hasFilter(await egress(tap)),
   };
+}
+
+function egress(tap: string): Promise<string> {
+  return show('filter', 'show', 'dev', tap, 'egress');
 }
 
 /** Removes the device of a tap's other direction: it outlives the tap, which goes with its QEMU. */

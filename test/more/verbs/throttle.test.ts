@@ -200,6 +200,24 @@ test('--reset restores what was there at first, and lasts', async () => {
   await same();
 });
 
+test('a filter that the kernel refuses leaves nothing on the tap', async (t) => {
+  const bin = temporaryDirectory(t);
+  const real = (await namespace.exec('sh', '-c', 'command -v tc')).stdout.trim();
+  const refused = `sed 's/u32 match/none match/' | ${real} -batch -`;
+  const script = `#!/bin/sh\nif [ "$1" = -batch ]; then ${refused}; else exec ${real} "$@"; fi\n`;
+  fs.writeFileSync(`${bin}/tc`, script, { mode: 0o755 });
+  const env = { PATH: `${bin}:${process.env.PATH}` };
+  const args = ['web1', '--bandwidth-in', '5000', '--bandwidth-out', '5000', '--iops-read', '600'];
+  const { code, stdout, stderr } = await sandbox.run('throttle', args, { prefix, env });
+  assert.deepEqual([code, stdout], [1, 'disk reads: 600 operations/s\n']);
+  assert.match(stderr, /network limits are not in force as asked: the kernel cannot shape traffic/);
+  assert.equal(await qdisc(TAP), untouched.qdisc);
+  assert.doesNotMatch(await devices(), /ifb/);
+  const { requested, in_force } = await show();
+  assert.deepEqual([requested, in_force], [{ iops_read: 600 }, { iops_read: 600 }]);
+  await throttle('--reset');
+});
+
 const KEYS = LIMIT_KEYS.filter((key) => !/^cpu/.test(key));
 
 test('200 random options leave what a model says, read back from kernel and QEMU', async (t) => {

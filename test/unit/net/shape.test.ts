@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { leadsTo, parseBucket } from '../../../src/net/shape/listing.ts';
+import { hasClsact, hasFilter, leadsTo, parseBucket } from '../../../src/net/shape/listing.ts';
 import {
   bucketOf,
   holds,
@@ -53,6 +53,15 @@ test('taking away leaves what a tap has by itself, and only that', () => {
     tc: [],
     remove: ['link delete dev ifb100i0'],
   });
+});
+
+test('a place for filters goes when the kernel has refused the filter', () => {
+  const { tc } = shapePlan(TAP, {}, { ...NOTHING, unused: true });
+  assert.deepEqual(tc, ['qdisc del dev tap100i0 clsact']);
+  assert.equal(hasClsact('[{"kind":"pfifo_fast","root":true},{"kind":"clsact"}]'), true);
+  assert.equal(hasClsact('[{"kind":"pfifo_fast","root":true}]'), false);
+  assert.equal(hasFilter('[]'), false);
+  assert.equal(hasFilter('[{"protocol":"all","kind":"bpf"}]'), true);
 });
 
 test('a change replaces the bucket in its place', () => {
