@@ -37,20 +37,23 @@ test('a command name with spaces and parentheses does not shift the fields', asy
 });
 
 test('a zombie has ended', async () => {
-  // The shell never waits for its child, which has ended by the time the shell says so.
-  const shell = spawn('sh', ['-c', 'sleep 0 & echo $!; exec sleep 60'], {
+  // Perl does not wait for its child; a shell may, before it becomes another program.
+  const parent = spawn('perl', ['-e', '$| = 1; exit if !($p = fork); print "$p\n"; sleep 60'], {
     stdio: ['ignore', 'pipe', 'ignore'],
   });
-  const [line] = (await once(shell.stdout, 'data')) as [Buffer];
-  const pid = Number(line.toString().trim());
-  for (let i = 0; i < 500 && readProcessStat(pid)?.state !== 'Z'; i++) {
-    await new Promise((resolve) => setTimeout(resolve, 10));
+  try {
+    const [line] = (await once(parent.stdout, 'data')) as [Buffer];
+    const pid = Number(line.toString().trim());
+    for (let i = 0; i < 3000 && readProcessStat(pid)?.state !== 'Z'; i++) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    assert.equal(readProcessStat(pid)?.state, 'Z');
+    const identity = identify(pid);
+    assert.ok(identity !== undefined && !isRunning(identity));
+  } finally {
+    parent.kill('SIGKILL');
+    await once(parent, 'exit');
   }
-  assert.equal(readProcessStat(pid)?.state, 'Z');
-  const identity = identify(pid);
-  assert.ok(identity !== undefined && !isRunning(identity));
-  shell.kill('SIGKILL');
-  await once(shell, 'exit');
 });
 
 test('a command line is read as far as anybody looks, however long its process made it', async () => {
