@@ -17,8 +17,8 @@ const patterns = split === -1 ? [] : process.argv.slice(split + 1);
 
 /** How many test files run at once, and how long one file may take. */
 const LEVELS = {
-  // Those in one directory share a process: most are done sooner than Node has started.
-  unit: { concurrency: os.availableParallelism(), timeoutMs: 60_000, together: true },
+  // Those in one directory share a process: most are done sooner than Node has started. Some wait most of their time.
+  unit: { concurrency: 2 * os.availableParallelism(), timeoutMs: 60_000, together: true },
   integration: { concurrency: os.availableParallelism(), timeoutMs: 600_000 },
   e2e: { concurrency: 1, timeoutMs: 900_000 },
   // Figures that take their time, packages, pages in a browser, BlockHost's database under stress.
