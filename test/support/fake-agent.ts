@@ -84,6 +84,9 @@ export class FakeAgent {
     socket.on('error', () => {});
     socket.on('close', () => {
       this.#sockets.delete(socket);
+      const waited = this.#queue.indexOf(socket);
+      // One that has left before its turn has none.
+      if (waited !== -1) this.#queue.splice(waited, 1);
       if (this.#serving !== socket) return;
       this.#serving = undefined;
       const next = this.#queue.shift();

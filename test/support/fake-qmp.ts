@@ -116,6 +116,9 @@ export class FakeQmpServer {
     socket.on('error', () => {});
     socket.on('close', () => {
       this.#connections.delete(connection);
+      const waited = this.#queue.indexOf(connection);
+      // One that has left before its turn has none.
+      if (waited !== -1) this.#queue.splice(waited, 1);
       if (this.#serving !== connection) return;
       this.#serving = undefined;
       const next = this.#queue.shift();
