@@ -2,8 +2,9 @@ import { InvalidArgumentError } from 'commander';
 import { InputError } from '../../errors.ts';
 import { LIMIT_KEYS, LIMIT_RANGES, type LimitKey } from '../../store/vm-limits.ts';
 import { parseVmName } from '../../types.ts';
+import { LIMIT_GROUPS } from '../../vm/limits/apply.ts';
 import { measure } from '../../vm/limits/measure.ts';
-import type { LimitChange } from '../../vm/limits/merge.ts';
+import { type LimitChange, mergeLimits } from '../../vm/limits/merge.ts';
 import { disagreeing, showLimits, throttleVm } from '../../vm/limits/throttle.ts';
 import { changedLines, LIMIT_WORDS, limitLine } from '../../vm/limits/words.ts';
 import type { ActingVerb, Invocation } from '../invocation.ts';
@@ -84,8 +85,14 @@ async function doChange(
   const { before, after, failed } = await throttleVm(host, name, change);
   const named = failed.length > 0 ? [] : LIMIT_KEYS.filter((key) => change.set[key] !== undefined);
   for (const line of changedLines(before, after, named)) out.line(line);
-  for (const { group, error } of failed)
-    out.note(`VM ${name}: ${group} limits are not in force as asked: ${error}`);
+  const wanted = mergeLimits(before, change);
+  for (const { group, error } of failed) {
+    const { keys = [] } = LIMIT_GROUPS.find((one) => one.name === group) ?? {};
+    const stays = keys.filter((key) => wanted[key] !== after[key]);
+    const those = stays.map((key) => limitLine(key, after[key])).join(', ');
+    const rest = those === '' ? '' : `; it stays at ${those}`;
+    out.note(`VM ${name}: ${group} limits are not in force as asked: ${error}${rest}`);
+  }
   return failed.length === 0;
 }
 

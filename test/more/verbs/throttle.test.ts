@@ -211,6 +211,11 @@ test('a filter that the kernel refuses leaves nothing on the tap', async (t) => 
   const { code, stdout, stderr } = await sandbox.run('throttle', args, { prefix, env });
   assert.deepEqual([code, stdout], [1, 'disk reads: 600 operations/s\n']);
   assert.match(stderr, /network limits are not in force as asked: the kernel cannot shape traffic/);
+  assert.match(
+    stderr,
+    /; it stays at bandwidth to the guest: unlimited, bandwidth from the guest: unlimited\n/,
+  );
+  assert.equal(stderr.trimEnd().split('\n').length, 1, stderr);
   assert.equal(await qdisc(TAP), untouched.qdisc);
   assert.doesNotMatch(await devices(), /ifb/);
   const { requested, in_force } = await show();
