@@ -11,6 +11,7 @@ import { assertOff } from './assert-off.ts';
 import { checkSizes } from './create-spec.ts';
 import { assertDistinct } from './extras.ts';
 import type { Host } from './host.ts';
+import { withLimits } from './limits/limit-run.ts';
 import { withVmLock } from './lock.ts';
 import { assertOwnHost } from './own-host.ts';
 import { recover } from './recover.ts';
@@ -22,6 +23,8 @@ export interface Changes {
   /** All of them, instead of those it had. */
   forwards?: Forward[] | undefined;
   restart?: RestartPolicy | undefined;
+  /** Takes every limit away: a VM whose limits the host has come not to enforce does not start with them. */
+  noLimits?: true | undefined;
 }
 
 /** Changes what the next start makes of a VM. @returns the keys of vm.json that are different now. */
@@ -31,18 +34,18 @@ export function configureVm(host: Host, name: VmName, changes: Changes): Promise
     await recover(host, name);
     const files = host.paths.vm(name);
     const before = readVmConfig(name, files);
-    const { restart, ...ofMachine } = changes;
-    if (Object.values(ofMachine).some((value) => value !== undefined))
+    const { restart, noLimits, ...ofMachine } = changes;
+    if (noLimits || Object.values(ofMachine).some((value) => value !== undefined))
       assertOff(name, files, 'only one that is off can be changed');
-    const after = {
-      ...before,
+    const after: VmConfig = {
+      ...(noLimits && before.limits !== undefined ? withLimits(before, {}) : before),
       ...(await checked(before, ofMachine)),
       ...(restart === undefined ? {} : { restart }),
     };
-    const keys = Object.keys(after) as (keyof VmConfig)[];
+    const keys = Object.keys({ ...before, ...after }) as (keyof VmConfig)[];
     const different = keys.filter((k) => JSON.stringify(after[k]) !== JSON.stringify(before[k]));
     if (different.length > 0) writeVmConfig(files, after);
-    return different;
+    return different.filter((key) => key !== 'limits_changed_at');
   });
 }
 

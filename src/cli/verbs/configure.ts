@@ -19,7 +19,8 @@ export const verb: ActingVerb = {
         collect,
       )
       .addOption(restartOption())
-      .option('--no-forward', 'forward no port but that of ssh');
+      .option('--no-forward', 'forward no port but that of ssh')
+      .option('--no-limits', 'take away every limit that throttle has set');
   },
   async run({ args, options, host, out }) {
     const name = parseVmName(args[0]);
@@ -27,6 +28,7 @@ export const verb: ActingVerb = {
       vcpus: numberOption(options, 'cpu'),
       memoryMb: numberOption(options, 'memory'),
       restart: restartOf(options),
+      noLimits: options.limits === false ? true : undefined,
       forwards: options.forward === false ? [] : forwardsOf(options.forward),
     };
     if (Object.values(changes).every((value) => value === undefined)) {

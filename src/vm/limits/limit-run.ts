@@ -58,7 +58,8 @@ function recorded(before: VmLimits, wanted: VmLimits, failed: Limited['failed'])
   return Object.assign({}, ...parts) as VmLimits;
 }
 
-function withLimits(config: VmConfig, limits: VmLimits): VmConfig {
+/** The record with these limits instead of those it had. */
+export function withLimits(config: VmConfig, limits: VmLimits): VmConfig {
   const { limits: _, ...rest } = config;
   const limits_changed_at = new Date().toISOString();
   return { ...rest, ...(hasAny(limits) ? { limits } : {}), limits_changed_at };

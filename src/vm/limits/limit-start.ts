@@ -22,6 +22,9 @@ export async function limitStart({
   if (failure === undefined) return context.verbose('limits are in force');
   throw new ProvisionerError(
     `VM ${name}: its ${failure.group} limits cannot be put in force: ${messageOf(failure.cause)}`,
-    { cause: failure.cause },
+    {
+      cause: failure.cause,
+      hint: `mend that, or on a host of your own lift its limits: configure ${name} --no-limits`,
+    },
   );
 }

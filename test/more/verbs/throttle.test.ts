@@ -160,6 +160,7 @@ test('a start that cannot put them in force fails, and leaves nothing', async (t
   const { code, stderr } = await sandbox.run('start', ['web1'], { prefix, env });
   assert.equal(code, 1);
   assert.match(stderr, /VM web1: its network limits cannot be put in force: .*Unknown qdisc/);
+  assert.match(stderr, /on a host of your own lift its limits: configure web1 --no-limits/);
   assert.equal(await ok('status', 'web1'), 'suspended\n');
   assert.doesNotMatch(await devices(), /ifb|tap/);
   await ok('start', 'web1');
@@ -363,6 +364,35 @@ for (const { kinds, loads, rates } of DISK_LOADS) {
     await throttle('--reset');
   });
 }
+
+test('IPv6 is counted in both directions', async () => {
+  await throttle('--bandwidth-in', '1000', '--bandwidth-out', '1000');
+  const sent = async (device: string): Promise<number> => {
+    const { stdout } = await namespace.exec('tc', '-s', '-j', 'qdisc', 'show', 'dev', device);
+    const [root] = JSON.parse(stdout).filter(({ kind }: { kind: string }) => kind === 'tbf');
+    return root.bytes;
+  };
+  const before = [await sent(TAP), await sent(IFB)] as const;
+  const address = /inet6 (fe80[^/ ]*)/.exec(await namespace.ip('-6 addr show dev br0'))?.[1];
+  await inGuest(`ping6 -c 4 -w 60 -s 1400 ${address}%eth0`);
+  // A frame has 14 bytes of Ethernet, 40 of IPv6, and 8 of ICMP.
+  const least = 4 * (1400 + 14 + 40 + 8);
+  assert.ok((await sent(TAP)) - before[0] >= least, 'to the guest');
+  assert.ok((await sent(IFB)) - before[1] >= least, 'from the guest');
+  await throttle('--reset');
+});
+
+test('limits of a VM that is off can be lifted, for a host that has come not to enforce them', async () => {
+  await throttle('--iops-read', '700');
+  const lift = (): Promise<Finished> => run('configure', 'web1', '--no-limits');
+  assert.match((await lift()).stderr, /VM web1 is running: only one that is off can be changed/);
+  await ok('kill', 'web1');
+  assert.equal((await lift()).stdout, 'VM web1: limits changed\n');
+  assert.equal((await lift()).stdout, 'VM web1: nothing changed\n');
+  await ok('start', 'web1');
+  const { requested, in_force } = await show();
+  assert.deepEqual([requested, in_force], [{}, {}]);
+});
 
 test('a VM with user networking: bandwidth is refused, the disk is not', async () => {
   const other = await sandbox.sibling({ network: 'user' });
