@@ -4,7 +4,7 @@ import { ProvisionerError } from '../errors.ts';
 import { run } from '../host/exec.ts';
 import { ensureDirectory } from '../host/files.ts';
 import type { Paths } from '../host/paths.ts';
-import { bootId, identify, isRunning } from '../host/process.ts';
+import { bootId, identify, isRunning, pidNamespace } from '../host/process.ts';
 
 /**
  * Calls `body` with an empty private directory on the file system of the templates, which is gone
@@ -33,19 +33,24 @@ export async function removeStale(paths: Paths): Promise<void> {
 export function staleStaging(paths: Paths): string[] {
   if (!fs.existsSync(paths.staging)) return [];
   return fs.readdirSync(paths.staging).filter((name) => {
-    const owner = /^([0-9a-f]{8})-(\d+)-(\d+)-/.exec(name);
+    const owner = /^([0-9a-f]{8})-(\d+)-(\d+)-(\d+)-/.exec(name);
     if (owner === null) return false;
-    const [, boot, pid, startTime] = owner;
-    return !(
-      boot === bootId().slice(0, 8) &&
-      isRunning({ pid: Number(pid), startTime: Number(startTime), bootId: bootId() })
-    );
+    const [, boot, namespace, pid, startTime] = owner;
+    if (boot !== bootId().slice(0, 8)) return true;
+    // Of another container's processes nothing is known here.
+    if (namespace !== ownNamespace()) return false;
+    return !isRunning({ pid: Number(pid), startTime: Number(startTime), bootId: bootId() });
   });
 }
 
 function ownName(): string {
   const self = identify(process.pid);
-  return `${bootId().slice(0, 8)}-${process.pid}-${self?.startTime ?? 0}`;
+  return `${bootId().slice(0, 8)}-${ownNamespace()}-${process.pid}-${self?.startTime ?? 0}`;
+}
+
+/** The number of the process namespace. */
+function ownNamespace(): string {
+  return pidNamespace().replace(/\D/g, '');
 }
 
 /** A bootstrap that was killed can leave /dev of the host mounted inside: never delete through a mount. */

@@ -85,11 +85,17 @@ test('names that are not there, or try a path, are refused; damage is listed', a
 
 test('what a killed build left behind is removed by the next one, what a live one has is not', async () => {
   await withStaging(paths, async (live) => {
-    const dead = path.join(paths.staging, `00000000-${process.pid}-1-abc`);
-    fs.mkdirSync(path.join(dead, 'rootfs'), { recursive: true });
+    const [boot, namespace, pid, began] = path.basename(live).split('-');
+    const at = (...words: unknown[]): string => path.join(paths.staging, `${words.join('-')}-abc`);
+    const dead = [at('00000000', namespace, pid, began), at(boot, namespace, pid, 1)];
+    const elsewhere = at(boot, 1, pid, 1);
+    for (const directory of [...dead, elsewhere])
+      fs.mkdirSync(path.join(directory, 'rootfs'), { recursive: true });
     await withStaging(paths, () => Promise.resolve());
-    assert.ok(!fs.existsSync(dead));
+    for (const directory of dead) assert.ok(!fs.existsSync(directory), directory);
     assert.ok(fs.existsSync(live));
+    assert.ok(fs.existsSync(elsewhere), 'that of another container');
+    fs.rmSync(elsewhere, { recursive: true });
   });
 });
 

@@ -84,7 +84,7 @@ test('leftovers of commands that died go with --repair, and only they', async ()
   const ghost = parseVmName('ghost1');
   await host.store.allocate(ghost, undefined);
   fs.mkdirSync(path.join(paths.trash, 'old.1'), { recursive: true });
-  fs.mkdirSync(path.join(paths.staging, '00000000-1-1-abcdef'), { recursive: true });
+  fs.mkdirSync(path.join(paths.staging, '00000000-1-1-1-abcdef'), { recursive: true });
   fs.writeFileSync(path.join(paths.staging, 'notes'), 'of somebody');
   const old = path.join(sandbox.files('web1').directory, '.vm.json.1-abc.tmp');
   const fresh = path.join(sandbox.files('web1').directory, '.vm.json.2-abc.tmp');
@@ -92,7 +92,7 @@ test('leftovers of commands that died go with --repair, and only they', async ()
   fs.utimesSync(old, 1e9, 1e9);
   const seen = await doctor(sandbox);
   assert.deepEqual(codes(seen), [
-    '00000000-1-1-abcdef staging',
+    '00000000-1-1-1-abcdef staging',
     'ghost1 reserved',
     'old.1 trash',
     'vms/web1/.vm.json.1-abc.tmp temporary',
