@@ -40,7 +40,7 @@ function nameless(text: string): string {
     .replaceAll(base, '')
     .replace(/\.\d+-[0-9a-z]+\.tmp/g, '.tmp')
     .replace(/\.[0-9a-f]{8}(?=\.tmp|$|\b)/g, '.RANDOM')
-    .replace(/[0-9a-f]{8}-\d+-\d+-(\w{6})?/g, 'STAGING')
+    .replace(/[0-9a-f]{8}-\d+-\d+-\d+-(\w{6})?/g, 'STAGING')
     .replace(/image-[0-9a-f]{8,}/g, 'TEMPLATE')
     .replace(/tmp-\w{6}/g, 'tmp-RANDOM')
     .replace(/^(\S+) \/s\w{0,7}\//, '$1 ')

@@ -72,6 +72,11 @@ const backupMade = async (sandbox: Sandbox): Promise<void> => {
   await writeBackup(backupFile(sandbox), header, records);
 };
 
+/** Each case publishes its own. */
+function withoutTemplates(sandbox: Sandbox): void {
+  fs.rmSync(sandbox.config.paths.templates, { recursive: true, force: true });
+}
+
 export const SCENARIOS: readonly Scenario[] = [
   {
     name: 'create',
@@ -84,9 +89,7 @@ export const SCENARIOS: readonly Scenario[] = [
     from: 'absent',
     argv: (sandbox) => create(sandbox),
     outcomes: ['absent', 'running'],
-    prepare(sandbox) {
-      fs.rmSync(sandbox.config.paths.templates, { recursive: true, force: true });
-    },
+    prepare: withoutTemplates,
   },
   {
     name: 'destroy (running)',
@@ -148,7 +151,10 @@ export const SCENARIOS: readonly Scenario[] = [
     name: 'restore',
     from: 'absent',
     argv: (sandbox) => ['restore', backupFile(sandbox), VM, '--no-wait'],
-    prepare: backupMade,
+    async prepare(sandbox) {
+      withoutTemplates(sandbox);
+      await backupMade(sandbox);
+    },
     outcomes: ['absent', 'running'],
   },
   {
