@@ -4,7 +4,7 @@ import { ProvisionerError } from '../errors.ts';
 import { run } from '../host/exec.ts';
 import { ensureDirectory } from '../host/files.ts';
 import type { Paths } from '../host/paths.ts';
-import { bootId, identify, isRunning, pidNamespace } from '../host/process.ts';
+import { isStaleStaging, ownStagingPrefix } from './staging-name.ts';
 
 /**
  * Calls `body` with an empty private directory on the file system of the templates, which is gone
@@ -16,7 +16,7 @@ export async function withStaging<T>(
 ): Promise<T> {
   ensureDirectory(paths.staging, 0o700);
   await removeStale(paths);
-  const directory = fs.mkdtempSync(path.join(paths.staging, `${ownName()}-`));
+  const directory = fs.mkdtempSync(path.join(paths.staging, ownStagingPrefix()));
   try {
     return await body(directory);
   } finally {
@@ -32,25 +32,7 @@ export async function removeStale(paths: Paths): Promise<void> {
 /** Names of staging directories whose makers have ended. */
 export function staleStaging(paths: Paths): string[] {
   if (!fs.existsSync(paths.staging)) return [];
-  return fs.readdirSync(paths.staging).filter((name) => {
-    const owner = /^([0-9a-f]{8})-(\d+)-(\d+)-(\d+)-/.exec(name);
-    if (owner === null) return false;
-    const [, boot, namespace, pid, startTime] = owner;
-    if (boot !== bootId().slice(0, 8)) return true;
-    // Of another container's processes nothing is known here.
-    if (namespace !== ownNamespace()) return false;
-    return !isRunning({ pid: Number(pid), startTime: Number(startTime), bootId: bootId() });
-  });
-}
-
-function ownName(): string {
-  const self = identify(process.pid);
-  return `${bootId().slice(0, 8)}-${ownNamespace()}-${process.pid}-${self?.startTime ?? 0}`;
-}
-
-/** The number of the process namespace. */
-function ownNamespace(): string {
-  return pidNamespace().replace(/\D/g, '');
+  return fs.readdirSync(paths.staging).filter(isStaleStaging);
 }
 
 /** A bootstrap that was killed can leave /dev of the host mounted inside: never delete through a mount. */

@@ -1,5 +1,6 @@
 import * as z from 'zod/mini';
 import { BackupHeader } from '../image/backup/format.ts';
+import { STAGING_NAME } from '../image/staging-name.ts';
 import { TemplateManifest } from '../image/template-manifest.ts';
 import type { Publish } from '../image/template-store.ts';
 import { Ender } from '../store/last-run.ts';
@@ -180,7 +181,7 @@ const Text = z.string().check(z.maxLength(1000));
 
 export const PublishTemplate = z.strictObject({
   /** Name of the directory below the staging directory that holds `disk.qcow2`. */
-  token: z.string().check(z.regex(/^[0-9a-f]{8}-\d{1,10}-\d{1,20}-[A-Za-z0-9]{6}$/)),
+  token: z.string().check(z.regex(STAGING_NAME)),
   label: z.string().check(z.regex(/^[a-z0-9][a-z0-9.-]{0,40}$/)),
   source: TemplateManifest.shape.source,
   os: z.optional(Text),

@@ -9,6 +9,7 @@ import { Paths } from '../../../src/host/paths.ts';
 import { importImage } from '../../../src/image/import-image.ts';
 import { imageInfo } from '../../../src/image/qcow2.ts';
 import { withStaging } from '../../../src/image/staging.ts';
+import { STAGING_NAME } from '../../../src/image/staging-name.ts';
 import {
   currentTemplate,
   findTemplate,
@@ -85,8 +86,10 @@ test('names that are not there, or try a path, are refused; damage is listed', a
 
 test('what a killed build left behind is removed by the next one, what a live one has is not', async () => {
   await withStaging(paths, async (live) => {
+    assert.match(path.basename(live), STAGING_NAME);
     const [boot, namespace, pid, began] = path.basename(live).split('-');
-    const at = (...words: unknown[]): string => path.join(paths.staging, `${words.join('-')}-abc`);
+    const at = (...words: unknown[]): string =>
+      path.join(paths.staging, `${words.join('-')}-abcdef`);
     const dead = [at('00000000', namespace, pid, began), at(boot, namespace, pid, 1)];
     const elsewhere = at(boot, 1, pid, 1);
     for (const directory of [...dead, elsewhere])

@@ -30,7 +30,7 @@ const GOOD: Record<keyof typeof REQUESTS, Record<string, unknown>> = {
   'vm-remove': { name: 'web1' },
   'host-care': { mend: false },
   'template-publish': {
-    token: '00000000-1-1-aaaaaa',
+    token: '00000000-1-1-1-aaaaaa',
     label: 'x',
     source: { kind: 'import', file: '/x', format: 'qcow2', stamp: '1' },
     packages: [],
