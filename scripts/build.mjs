@@ -1,6 +1,6 @@
-// Bundles the program into one file, dist/blockhost-qemu.cjs, and links the command names to it. At its beginning is what loads
-// the rest: the verbs that only look, those that change something, and each library that only some need, all packed.
-// Parsing all of that at every start would cost a verb more than its work (docs/decisions/0002-one-bundle.md).
+// Bundles the program into one file, dist/blockhost-qemu.cjs, and links the command names to it. At its beginning is
+// what loads the rest: the verbs that only look, those that change something, and each library that only some need, all
+// packed. Parsing all of that at every start would cost a verb more than its work (docs/decisions/0002-one-bundle.md).
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';

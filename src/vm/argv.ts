@@ -1,6 +1,7 @@
 import type { Forward, Segment } from '../store/vm-config.ts';
-import { DEVICE, THROTTLE_GROUP } from '../types.ts';
+import { DEVICE } from '../types.ts';
 import type { Accel } from './accel.ts';
+import { type DiskLaunch, extraDisk, seed, systemDisk } from './argv-disks.ts';
 
 /** All that QEMU's command line depends on. Paths are absolute; values are validated before they get here. */
 export interface QemuLaunch {
@@ -11,7 +12,7 @@ export interface QemuLaunch {
   accel: Accel;
   vcpus: number;
   memoryMb: number;
-  disk: { file: string; backing: string; aio: 'native' | 'io_uring' | 'threads'; direct: boolean };
+  disk: DiskLaunch;
   /** Further disks of the VM's own, in the order the guest finds them. */
   extraDisks?: readonly string[];
   seed: string;
@@ -65,9 +66,9 @@ export function qemuArgv(vm: QemuLaunch): string[] {
     ...monitor('stat', vm.sockets.stat),
     ...monitor('probe', vm.sockets.probe),
     ['-object', 'iothread,id=io0'],
-    ...disk(vm),
-    ...seed(vm),
-    ...(vm.extraDisks ?? []).flatMap((file, index) => extraDisk(vm, file, index + 1)),
+    ...systemDisk(vm.disk),
+    ...seed(vm.seed),
+    ...(vm.extraDisks ?? []).flatMap((file, index) => extraDisk(vm.disk, file, index + 1)),
     ...network(vm),
     ...(vm.segments ?? []).flatMap(segment),
     ['-device', 'virtio-serial-pci,id=serial0'],
@@ -124,64 +125,6 @@ function socket(id: string, path: string): string {
   return `socket,id=${id},path=${escapeComma(path)},server=on,wait=off`;
 }
 
-/** A template is read through the host's page cache: one copy in memory serves all VMs made from it. */
-const SHARED = { cache: { direct: false, 'no-flush': false }, aio: 'threads' };
-
-/**
- * Every layer is named, the backing file too: QEMU then never follows a path that stands in an image.
- */
-function disk({ disk: { file, backing, aio, direct } }: QemuLaunch): string[][] {
-  const cache = { direct, 'no-flush': false };
-  return [
-    blockdev({
-      driver: 'file',
-      'node-name': 'template-file',
-      filename: backing,
-      'read-only': true,
-      'auto-read-only': false,
-      ...SHARED,
-    }),
-    blockdev({
-      driver: 'qcow2',
-      'node-name': 'template',
-      file: 'template-file',
-      'read-only': true,
-      cache: SHARED.cache,
-    }),
-    blockdev({
-      driver: 'file',
-      'node-name': 'disk-file',
-      filename: file,
-      discard: 'unmap',
-      cache,
-      aio,
-    }),
-    blockdev({
-      driver: 'qcow2',
-      'node-name': 'disk-image',
-      file: 'disk-file',
-      backing: 'template',
-      discard: 'unmap',
-      'detect-zeroes': 'unmap',
-      cache,
-    }),
-    ['-object', `throttle-group,id=${THROTTLE_GROUP}`],
-    throttled('disk', 'disk-image'),
-    [
-      '-device',
-      `virtio-blk-pci,id=${DEVICE.disk},drive=disk,iothread=io0,bootindex=1,write-cache=on,discard=on,serial=disk`,
-    ],
-  ];
-}
-
-function seed(vm: QemuLaunch): string[][] {
-  return [
-    blockdev({ driver: 'file', 'node-name': 'seed-file', filename: vm.seed, 'read-only': true }),
-    blockdev({ driver: 'raw', 'node-name': 'seed', file: 'seed-file', 'read-only': true }),
-    ['-device', `virtio-blk-pci,id=${DEVICE.seed},drive=seed,serial=seed`],
-  ];
-}
-
 function network({ network: net, mac }: QemuLaunch): string[][] {
   const backend =
     net.kind === 'user'
@@ -206,53 +149,6 @@ function segment({ mac, group, port }: Segment, index: number): string[][] {
     ['-netdev', `socket,id=${id},mcast=${group}:${port},localaddr=127.0.0.1`],
     ['-device', `virtio-net-pci,id=${id},netdev=${id},mac=${mac},romfile=`],
   ];
-}
-
-function extraDisk(
-  { disk: { aio, direct } }: QemuLaunch,
-  file: string,
-  number: number,
-): string[][] {
-  const id = `extra${number}`;
-  const cache = { direct, 'no-flush': false };
-  return [
-    blockdev({
-      driver: 'file',
-      'node-name': `${id}-file`,
-      filename: file,
-      discard: 'unmap',
-      cache,
-      aio,
-    }),
-    blockdev({
-      driver: 'qcow2',
-      'node-name': `${id}-image`,
-      file: `${id}-file`,
-      backing: null,
-      discard: 'unmap',
-      'detect-zeroes': 'unmap',
-      cache,
-    }),
-    throttled(id, `${id}-image`),
-    ['-device', `virtio-blk-pci,id=${id},drive=${id},iothread=io0,discard=on,serial=${id}`],
-  ];
-}
-
-/**
- * What a device sees of an image: all disks of a VM draw on one group. Limits are set and changed in the group while
- * QEMU runs; without any it costs nothing.
- */
-function throttled(name: string, image: string): string[] {
-  return blockdev({
-    driver: 'throttle',
-    'node-name': name,
-    'throttle-group': THROTTLE_GROUP,
-    file: image,
-  });
-}
-
-function blockdev(node: Record<string, unknown>): string[] {
-  return ['-blockdev', JSON.stringify(node)];
 }
 
 /** In QEMU's key=value options a comma in a value is doubled. */
