@@ -4,6 +4,7 @@ import { run } from '../../../src/host/exec.ts';
 import { parseVmName } from '../../../src/types.ts';
 import { createVm } from '../../../src/vm/create.ts';
 import { destroyVm } from '../../../src/vm/destroy.ts';
+import { gone, processesOf } from '../../../src/vm/end-qemu.ts';
 import { endVm } from '../../../src/vm/end-vm.ts';
 import { collectGarbage } from '../../../src/vm/gc.ts';
 import { observe } from '../../../src/vm/observe.ts';
@@ -72,6 +73,16 @@ export class Bench {
     if (from === 'running' || from === 'paused') await startVm(host, name);
     if (from === 'paused') await pauseVm(host, name);
     await prepare?.(this.sandbox);
+  }
+
+  /**
+   * A QEMU that was told to quit does so in its own time, and until then it is a VM that runs: `gc` leaves it alone,
+   * and whoever looks at the VM next, or statd, tidies up after it.
+   */
+  async settle(point: string): Promise<void> {
+    if (!/^ask qmp\.sock quit/.test(point)) return;
+    if (!(await gone(processesOf(this.sandbox.files(VM)), PATIENCE_MS)))
+      throw new Error('QEMU was told to quit, and runs on');
   }
 
   /** What the fault did, after the next verb on the VM, or `gc`, had its chance to mend it. */

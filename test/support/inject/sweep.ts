@@ -116,6 +116,7 @@ async function judged(bench: Bench, { scenario, point, how, recovery }: Case): P
     const argv = scenario.argv(bench.sandbox);
     const end = await runInjected(bench.sandbox, argv, fault);
     const outcome = end.signal ?? (end.code === 0 ? 'done' : 'failed');
+    if (how === 'kill after') await bench.settle(point);
     const lines = [...spoken(end.stderr, end.code), ...(await bench.judge(scenario, recovery))];
     if (end.ended === 'by SIGKILL' && !SLOW.test(point)) lines.push('it did not end by SIGTERM');
     return {
