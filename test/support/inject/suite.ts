@@ -39,7 +39,7 @@ export async function bridgeFaultSuite(name: string, every: number): Promise<voi
 
 /** Most of a case's time is waiting for processes to end. */
 const LANES = 5;
-const BRIDGE_LANES = 3;
+const BRIDGE_LANES = 5;
 
 function often(every: number): string {
   return every === 1 ? 'every point' : `one point in ${every}`;

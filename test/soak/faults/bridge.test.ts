@@ -1,0 +1,3 @@
+import { bridgeFaultSuite } from '../../support/inject/suite.ts';
+
+await bridgeFaultSuite('soak-bridge', 1);

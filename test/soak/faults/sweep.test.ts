@@ -1,0 +1,3 @@
+import { faultSuite } from '../../support/inject/suite.ts';
+
+faultSuite('soak', 1);
