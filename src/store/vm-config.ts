@@ -4,7 +4,7 @@ import { writeFileAtomic } from '../host/files.ts';
 import type { VmFiles } from '../host/paths.ts';
 import { readValidated } from '../host/validate.ts';
 import type { VmName } from '../types.ts';
-import { VmLimits } from './vm-limits.ts';
+import { LimitTimes, VmLimits } from './vm-limits.ts';
 
 const Uuid = z.string().check(z.regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/));
 const Mac = z.string().check(z.regex(/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/));
@@ -81,8 +81,7 @@ export const VmConfig = z.strictObject({
   restart: z.optional(RestartPolicy),
   /** What `throttle` was asked for: in force while the VM runs, from its first instruction on. */
   limits: z.optional(VmLimits),
-  /** When they were last changed, ISO 8601. */
-  limits_changed_at: z.optional(z.string()),
+  limits_since: z.optional(LimitTimes),
 });
 export type VmConfig = z.infer<typeof VmConfig>;
 

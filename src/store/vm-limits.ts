@@ -44,3 +44,7 @@ export const VmLimits = z.strictObject({
   bps_write: limit('bps_write'),
 });
 export type VmLimits = { [K in LimitKey]?: number | undefined };
+
+/** When each of a VM's limits got its value, ISO 8601. */
+export const LimitTimes = z.partialRecord(z.enum(LIMIT_KEYS), z.string());
+export type LimitTimes = Partial<Record<LimitKey, string>>;

@@ -45,7 +45,7 @@ export function configureVm(host: Host, name: VmName, changes: Changes): Promise
     const keys = Object.keys({ ...before, ...after }) as (keyof VmConfig)[];
     const different = keys.filter((k) => JSON.stringify(after[k]) !== JSON.stringify(before[k]));
     if (different.length > 0) writeVmConfig(files, after);
-    return different.filter((key) => key !== 'limits_changed_at');
+    return different.filter((key) => key !== 'limits_since');
   });
 }
 

@@ -111,12 +111,11 @@ async function doShow({ host, out, options }: Invocation, name: Name): Promise<b
       inForce === null
         ? 'at the next start'
         : asked === found
-          ? 'in force'
+          ? ['in force', ...(since[key] === undefined ? [] : [`since ${since[key]}`])].join(' ')
           : `NOT in force: ${limitLine(key, found)}`;
     out.line(`${limitLine(key, asked)} (${state})`);
   }
   if (Object.keys(requested).length === 0 && wrong.length === 0) out.line('no limits');
-  else if (since !== null) out.line(`since ${since}`);
   return wrong.length === 0;
 }
 

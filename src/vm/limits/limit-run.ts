@@ -3,7 +3,7 @@ import { QmpTimeoutError } from '../../qmp/errors.ts';
 import { withQmp } from '../../qmp/with-qmp.ts';
 import { runningIncarnation } from '../../store/incarnation.ts';
 import { readVmConfig, type VmConfig, writeVmConfig } from '../../store/vm-config.ts';
-import type { VmLimits } from '../../store/vm-limits.ts';
+import { LIMIT_KEYS, type LimitTimes, type VmLimits } from '../../store/vm-limits.ts';
 import type { VmName } from '../../types.ts';
 import { deadlineOf } from '../haste.ts';
 import type { RootContext } from '../host.ts';
@@ -60,7 +60,11 @@ function recorded(before: VmLimits, wanted: VmLimits, failed: Limited['failed'])
 
 /** The record with these limits instead of those it had. */
 export function withLimits(config: VmConfig, limits: VmLimits): VmConfig {
-  const { limits: _, ...rest } = config;
-  const limits_changed_at = new Date().toISOString();
-  return { ...rest, ...(hasAny(limits) ? { limits } : {}), limits_changed_at };
+  const { limits: before = {}, limits_since: times = {}, ...rest } = config;
+  if (!hasAny(limits)) return rest;
+  const now = new Date().toISOString();
+  const limits_since: LimitTimes = {};
+  for (const key of LIMIT_KEYS.filter((one) => limits[one] !== undefined))
+    limits_since[key] = limits[key] === before[key] ? (times[key] ?? now) : now;
+  return { ...rest, limits, limits_since };
 }

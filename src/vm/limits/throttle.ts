@@ -1,7 +1,12 @@
 import { InputError, ProvisionerError } from '../../errors.ts';
 import { runningIncarnation } from '../../store/incarnation.ts';
 import { readVmConfig } from '../../store/vm-config.ts';
-import { LIMIT_KEYS, type LimitKey, type VmLimits } from '../../store/vm-limits.ts';
+import {
+  LIMIT_KEYS,
+  type LimitKey,
+  type LimitTimes,
+  type VmLimits,
+} from '../../store/vm-limits.ts';
 import type { VmName } from '../../types.ts';
 import type { Host } from '../host.ts';
 import { withVmLock } from '../lock.ts';
@@ -48,22 +53,27 @@ export interface ShownLimits {
   requested: VmLimits;
   /** Null when the VM is off. */
   inForce: VmLimits | null;
-  /** ISO 8601: the last change, or the start of the run if that was later. */
-  since: string | null;
+  /** Of those requested: since when it has its value, or its run, if that began later. */
+  since: LimitTimes;
 }
 
 /** What was asked for, and what those say who enforce it. */
 export async function showLimits(host: Host, name: VmName): Promise<ShownLimits> {
   const files = host.paths.vm(name);
-  const { limits: requested = {}, limits_changed_at: changed } = readVmConfig(name, files);
+  const { limits: requested = {}, limits_since: since = {} } = readVmConfig(name, files);
   const run = runningIncarnation(files);
-  if (run === undefined) return { requested, inForce: null, since: changed ?? null };
+  if (run === undefined) return { requested, inForce: null, since };
   const inForce = await withRunningVm(host, name, 'probe', (vm) => readLimits(vm, requested));
-  const since = [changed, run.started_at]
-    .filter((time) => time !== undefined)
-    .sort()
-    .at(-1);
-  return { requested, inForce, since: since ?? null };
+  return { requested, inForce, since: inThisRun(since, run.started_at) };
+}
+
+function inThisRun(times: LimitTimes, began: string): LimitTimes {
+  const since: LimitTimes = {};
+  for (const key of LIMIT_KEYS) {
+    const time = times[key];
+    if (time !== undefined) since[key] = time > began ? time : began;
+  }
+  return since;
 }
 
 /** Limits that are in force otherwise than they were asked for. */

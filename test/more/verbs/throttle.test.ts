@@ -42,6 +42,7 @@ async function inBackground(command: string): Promise<void> {
 interface Shown {
   requested: Record<string, number>;
   in_force: Record<string, number> | null;
+  since: Record<string, string>;
 }
 
 const show = async (): Promise<Shown> => JSON.parse(await throttle('--show', '--json'));
@@ -84,6 +85,18 @@ test('limits add up: what is not named stays', async () => {
   assert.deepEqual(requested, { ...all, iops_burst: 2000 });
   assert.deepEqual(in_force, requested);
   assert.match(await qdisc(IFB), /tbf 1: root refcnt 2 rate 2Mbit/);
+});
+
+test('of each limit is shown since when it is in force', async () => {
+  const { since } = await show();
+  assert.ok(String(since.bandwidth_in) < String(since.iops_write), JSON.stringify(since));
+  await throttle('--iops-write', '301', '--bandwidth-in', '10000');
+  const later = await show();
+  assert.ok(String(later.since.iops_write) > String(since.iops_write), JSON.stringify(later));
+  assert.equal(later.since.bandwidth_in, since.bandwidth_in);
+  const { stdout } = await run('throttle', 'web1', '--show');
+  assert.ok(stdout.includes(`301 operations/s (in force since ${later.since.iops_write})`), stdout);
+  await throttle('--iops-write', '300');
 });
 
 test('repeating a command mends what somebody else has undone', async () => {
@@ -139,8 +152,14 @@ test('limits last over stop and start, and hold before the guest runs', async ()
   const off = await run('throttle', 'web1', '--iops-read', '7');
   assert.deepEqual([off.code, off.stdout], [1, '']);
   assert.match(off.stderr, /VM web1 is not running/);
+  const began = new Date().toISOString();
   await ok('start', 'web1');
-  assert.deepEqual((await show()).in_force, requested);
+  const { in_force, since } = await show();
+  assert.deepEqual(in_force, requested);
+  assert.ok(
+    Object.values(since).every((time) => time >= began),
+    JSON.stringify(since),
+  );
   // A QEMU that was killed leaves the other direction's device; the next start makes its own.
   process.kill(sandbox.pid('web1'), 'SIGKILL');
   const gone = (): Promise<true | undefined> =>
