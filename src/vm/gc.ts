@@ -4,7 +4,9 @@ import { isVmName, type VmName } from '../types.ts';
 import { destroyVm } from './destroy.ts';
 import { dueFor } from './gc-due.ts';
 import type { Host } from './host.ts';
+import { outcomeWords } from './restart/outcome-words.ts';
 import { restartCrashed } from './restart/restart-crashed.ts';
+import type { RestartOutcome } from './restart/restart-vm.ts';
 import { startVm } from './start.ts';
 import { STOP_LIMIT_MS, stopVm } from './stop.ts';
 import { sweep } from './sweep.ts';
@@ -81,20 +83,35 @@ async function finishAll(host: Host): Promise<GcOutcome[]> {
   return outcomes;
 }
 
-/** Those whose crash nobody has seen; the others have been started, or wait for their time elsewhere. */
+/** Starts those whose crash nobody has seen, and tells of those that wait for their time or are given up. */
 async function restartAll(host: Host): Promise<GcOutcome[]> {
-  const outcomes: GcOutcome[] = [];
+  // Of each what was found last: it may wait before it is started.
+  const outcomes = new Map<VmName, GcOutcome>();
   await restartCrashed(host, {
     patienceMs: FIRST_ATTEMPT_MS,
     onOutcome(name, outcome) {
-      if (outcome.what === 'started')
-        outcomes.push({ name, what: 'restarted', why: 'it had crashed' });
-      if (outcome.what === 'goes-on')
-        outcomes.push({ name, what: 'continued', why: 'there is room on its disk again' });
-      if (outcome.what === 'failed') outcomes.push({ name, what: 'failed', why: outcome.why });
+      const told = restartOutcome(outcome);
+      if (told !== undefined) outcomes.set(name, { name, ...told });
     },
   });
-  return outcomes;
+  return [...outcomes.values()];
+}
+
+function restartOutcome(outcome: RestartOutcome): Omit<GcOutcome, 'name'> | undefined {
+  switch (outcome.what) {
+    case 'started':
+      return { what: 'restarted', why: 'it had crashed' };
+    case 'goes-on':
+      return { what: 'continued', why: 'there is room on its disk again' };
+    case 'waits':
+    case 'gave-up':
+      return { what: 'left', why: `it ${outcomeWords(outcome)}` };
+    case 'failed':
+      return { what: 'failed', why: outcome.why };
+    case 'left':
+    case 'busy':
+      return undefined;
+  }
 }
 
 /** What VMs and commands that are gone have left on the host; `doctor` shows it. */

@@ -1,5 +1,5 @@
+import { outcomeWords } from '../../vm/restart/outcome-words.ts';
 import { restartCrashed } from '../../vm/restart/restart-crashed.ts';
-import type { RestartOutcome } from '../../vm/restart/restart-vm.ts';
 import type { ActingVerb } from '../invocation.ts';
 
 /** It could not look at some of them: starting it anew would not help. The unit knows this code. */
@@ -23,7 +23,8 @@ has seen a crash; elsewhere the sampler does so itself.`,
     const unknown = await restartCrashed(host, {
       patienceMs: Number.POSITIVE_INFINITY,
       onOutcome(name, outcome) {
-        const words = wordsFor(outcome);
+        const { what } = outcome;
+        const words = what === 'left' || what === 'busy' ? undefined : outcomeWords(outcome);
         if (words !== undefined && told.get(name) !== words) out.line(`VM ${name} ${words}`);
         told.set(name, words ?? '');
       },
@@ -31,21 +32,3 @@ has seen a crash; elsewhere the sampler does so itself.`,
     return unknown.length === 0 ? 0 : LOOKED_BUT_SOME;
   },
 };
-
-function wordsFor(outcome: RestartOutcome): string | undefined {
-  switch (outcome.what) {
-    case 'left':
-    case 'busy':
-      return undefined;
-    case 'goes-on':
-      return 'goes on: there is room on the disk again';
-    case 'started':
-      return `is started again after a crash (attempt ${outcome.attempt})`;
-    case 'waits':
-      return `has crashed: attempt ${outcome.attempt} is due at ${new Date(outcome.dueMs).toISOString()}`;
-    case 'failed':
-      return `could not be started (attempt ${outcome.attempt}): ${outcome.why}`;
-    case 'gave-up':
-      return `is given up after ${outcome.attempts} attempts${outcome.why === null ? '' : `: ${outcome.why}`}`;
-  }
-}

@@ -92,6 +92,10 @@ test('a crash is answered by a start, the next by a later one, and then by none'
   const { state, restart: told } = await explain();
   assert.deepEqual([state, told.state, told.attempts], ['off', 'waiting', 2]);
   assert.match(await sandbox.ok('explain', [name]), /attempt 3 is due at \d{4}-/);
+  assert.match(
+    await sandbox.ok('gc', ['--execute']),
+    /^VM web1 is left alone: it has crashed: attempt 3 is due at \d{4}-/,
+  );
 });
 
 test('a person’s stop ends the waiting, and their start begins anew', async () => {
