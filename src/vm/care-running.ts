@@ -1,7 +1,6 @@
 import * as fs from 'node:fs';
 import type { Paths } from '../host/paths.ts';
 import { brokenGuards } from '../net/guard/install.ts';
-import { difference, readShape } from '../net/shape/shape.ts';
 import { allConfigs } from '../store/all-configs.ts';
 import { runningIncarnation } from '../store/incarnation.ts';
 import type { VmConfig } from '../store/vm-config.ts';
@@ -9,7 +8,7 @@ import { isStrangersScope, scopedNames } from '../systemd/scope.ts';
 import type { VmName } from '../types.ts';
 import { processesOf } from './end-qemu.ts';
 import type { RootContext } from './host.ts';
-import { shapeOf } from './limits/network.ts';
+import { bandwidthOf, networkLimits } from './limits/network.ts';
 import { chooseRunner } from './runner.ts';
 
 type Bridged = VmConfig & { network: { mode: 'bridge' } };
@@ -26,9 +25,10 @@ export async function unguarded({ paths }: RootContext): Promise<Bridged[]> {
 export async function unshaped({ paths }: RootContext): Promise<Bridged[]> {
   const found: Bridged[] = [];
   for (const config of runningOnBridge(paths)) {
-    const wanted = shapeOf(config.limits ?? {});
-    if (wanted.in === undefined && wanted.out === undefined) continue;
-    if (difference(wanted, await readShape(config.network.tap)) !== undefined) found.push(config);
+    const { limits = {}, network } = config;
+    if (limits.bandwidth_in === undefined && limits.bandwidth_out === undefined) continue;
+    const now = await bandwidthOf(network.tap, limits);
+    if (networkLimits.keys.some((key) => limits[key] !== now[key])) found.push(config);
   }
   return found;
 }

@@ -1,12 +1,11 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { messageOf, ProvisionerError } from '../errors.ts';
+import { messageOf } from '../errors.ts';
 import type { VmFiles } from '../host/paths.ts';
-import { runningIncarnation } from '../store/incarnation.ts';
-import { readVmConfig } from '../store/vm-config.ts';
 import type { VmName } from '../types.ts';
 import type { Host } from './host.ts';
 import { Journal, type JournalEntry } from './journal.ts';
+import { limitAsRecorded } from './limits/as-recorded.ts';
 import { mendSnapshot } from './mend-snapshot.ts';
 
 /** Verbs that change a VM which stays: half-way, it is brought to one side or the other. */
@@ -44,7 +43,7 @@ export async function mended<T>(
 /** @returns whether nothing is half-done any more. */
 export async function mend(host: Host, name: VmName, entry: MendedEntry): Promise<boolean> {
   try {
-    if (entry.verb === 'throttle') await mendLimits(host, name);
+    if (entry.verb === 'throttle') await limitAsRecorded(host, name);
     else if (entry.verb === 'snapshot') await mendSnapshot(host, name, entry);
     else mendExport(host, name, entry);
     return true;
@@ -52,15 +51,6 @@ export async function mend(host: Host, name: VmName, entry: MendedEntry): Promis
     host.report(`VM ${name}: its ${entry.verb} is left half-done: ${messageOf(error)}`);
     return false;
   }
-}
-
-/** What is in force follows what is written, which the next start goes by. */
-async function mendLimits(host: Host, name: VmName): Promise<void> {
-  const files = host.paths.vm(name);
-  if (runningIncarnation(files) === undefined) return;
-  const limits = readVmConfig(name, files).limits ?? {};
-  const { failed } = await host.root.limit({ name, limits });
-  if (failed.length > 0) throw new ProvisionerError(failed.map(({ error }) => error).join('; '));
 }
 
 function mendExport(

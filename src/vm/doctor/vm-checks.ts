@@ -18,6 +18,7 @@ import { withVmLock } from '../lock.ts';
 import { isBeginning, type Observation, observe, observeAnew } from '../observe.ts';
 import { finish } from '../unfinished.ts';
 import type { Finding, Severity } from './finding.ts';
+import { limitFindings } from './limit-checks.ts';
 
 /** What is wrong with one VM, whatever of it is there. A VM that a verb works on is left to that verb. */
 export async function checkVm(
@@ -157,6 +158,8 @@ async function runFindings(
     return [say('error', 'run-file', messageOf(error), `run kill ${name}, then start ${name}`)];
   }
   const found = await stateFindings(host, name);
+  if (!found.some(({ code }) => code === 'silent' || code === 'monitor'))
+    found.push(...(await limitFindings(host, name, config)));
   const sockets = [files.qmp, files.stat, files.probe, files.agent, files.console];
   const missing = sockets.filter((file) => !fs.existsSync(file));
   // What cannot be had again while it runs: QEMU listens on what has no name any more.

@@ -25,16 +25,20 @@ export const networkLimits: LimitGroup = {
   },
 
   async read({ config: { network } }, hint) {
-    if (network.mode !== 'bridge') return {};
-    const now = await readShape(network.tap);
-    const found: VmLimits = {};
-    if (now.in !== undefined) found.bandwidth_in = kbit(now.in.bytesPerSecond);
-    if (now.out !== undefined) found.bandwidth_out = kbit(now.out.bytesPerSecond);
-    const burst = burstInForce(now, hint.bandwidth_burst);
-    if (burst !== undefined) found.bandwidth_burst = burst;
-    return found;
+    return network.mode === 'bridge' ? await bandwidthOf(network.tap, hint) : {};
   },
 };
+
+/** What the kernel has for a tap. @param hint what is wanted of it. */
+export async function bandwidthOf(tap: string, hint: VmLimits): Promise<VmLimits> {
+  const now = await readShape(tap);
+  const found: VmLimits = {};
+  if (now.in !== undefined) found.bandwidth_in = kbit(now.in.bytesPerSecond);
+  if (now.out !== undefined) found.bandwidth_out = kbit(now.out.bytesPerSecond);
+  const burst = burstInForce(now, hint.bandwidth_burst);
+  if (burst !== undefined) found.bandwidth_burst = burst;
+  return found;
+}
 
 export function shapeOf(limits: VmLimits): Shape {
   return {

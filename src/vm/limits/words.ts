@@ -55,8 +55,13 @@ export const LIMIT_WORDS: Record<LimitKey, Words> = {
 
 /** `disk reads: 500 operations/s` */
 export function limitLine(key: LimitKey, value: number | undefined): string {
-  const { what, value: say, none } = LIMIT_WORDS[key];
-  return `${what}: ${value === undefined ? none : say(value)}`;
+  return `${LIMIT_WORDS[key].what}: ${limitValue(key, value)}`;
+}
+
+/** `500 operations/s`, or what it is without a limit. */
+export function limitValue(key: LimitKey, value: number | undefined): string {
+  const { value: say, none } = LIMIT_WORDS[key];
+  return value === undefined ? none : say(value);
 }
 
 /** One line per limit that is another now, and per limit that was named although it stays. */

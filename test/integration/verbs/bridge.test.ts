@@ -119,6 +119,21 @@ test('doctor tells what another program took away of filter and limits, and puts
   request.release();
   assert.deepEqual(await doctor('--repair'), ['web1 warning unshaped done']);
   assert.deepEqual(await doctor(), []);
+  // The same rate, but what goes at full speed after a pause is another.
+  const bucket = ['tbf', 'rate', '50000kbit', 'burst', '20mb', 'limit', '20mb'];
+  await namespace.exec(
+    'tc',
+    'qdisc',
+    'replace',
+    'dev',
+    'tap100i0',
+    'root',
+    'handle',
+    '1:',
+    ...bucket,
+  );
+  assert.deepEqual(await doctor('--repair'), ['web1 warning unshaped done']);
+  assert.deepEqual(await doctor(), []);
   await ok('throttle', 'web1', '--reset');
 });
 

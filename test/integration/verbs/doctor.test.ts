@@ -6,7 +6,7 @@ import * as path from 'node:path';
 import { after, before, test } from 'node:test';
 import { poll } from '../../../src/host/time.ts';
 import { withQmp } from '../../../src/qmp/with-qmp.ts';
-import { parseVmName } from '../../../src/types.ts';
+import { parseVmName, THROTTLE_GROUP } from '../../../src/types.ts';
 import type { Reported } from '../../../src/vm/doctor/finding.ts';
 import { Journal } from '../../../src/vm/journal.ts';
 import { programFile, Running } from '../../support/program.ts';
@@ -51,6 +51,33 @@ test('a QEMU that does not answer, and a guest that is paused, are told apart', 
   const [finding] = (await doctor(sandbox)).findings;
   assert.deepEqual([finding?.code, finding?.severity], ['paused', 'note']);
   await sandbox.ok('start', ['web1']);
+});
+
+test('a limit that another program has changed is told, and put back', async () => {
+  await sandbox.ok('throttle', ['web1', '--iops-read', '500', '--bps-write', '1000000']);
+  assert.deepEqual((await doctor(sandbox)).findings, []);
+  await withQmp(sandbox.files('web1').qmp, async (qmp) => {
+    const value = { 'iops-read': 0, 'bps-write': 2_000_000 };
+    await qmp.execute('qom-set', { path: `/objects/${THROTTLE_GROUP}`, property: 'limits', value });
+  });
+  const { code, findings } = await doctor(sandbox);
+  assert.deepEqual(
+    [code, findings.map(({ code, problem }) => `${code}: ${problem}`).sort()],
+    [
+      1,
+      [
+        'limit: bytes written to disk: 1 MB/s was asked for, but 2 MB/s is in force',
+        'limit: disk reads: 500 operations/s was asked for, but unlimited is in force',
+      ],
+    ],
+  );
+  const { findings: mended } = await doctor(sandbox, '--repair');
+  assert.deepEqual(
+    mended.map(({ repair }) => repair),
+    ['done', 'done'],
+  );
+  assert.deepEqual((await doctor(sandbox)).findings, []);
+  await sandbox.ok('throttle', ['web1', '--reset']);
 });
 
 test('a QEMU whose monitor another program holds is well, and nobody advises to kill it', async () => {
