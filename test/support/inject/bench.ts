@@ -1,6 +1,8 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { run } from '../../../src/host/exec.ts';
+import { poll } from '../../../src/host/time.ts';
+import { withQmp } from '../../../src/qmp/with-qmp.ts';
 import { parseVmName } from '../../../src/types.ts';
 import { createVm } from '../../../src/vm/create.ts';
 import { destroyVm } from '../../../src/vm/destroy.ts';
@@ -77,12 +79,19 @@ export class Bench {
 
   /**
    * A QEMU that was told to quit does so in its own time, and until then it is a VM that runs: `gc` leaves it alone,
-   * and whoever looks at the VM next, or statd, tidies up after it.
+   * and whoever looks at the VM next, or statd, tidies up after it. It has not heard, and runs on, when it saw the end of the
+   * connection first: then it answers the next client.
    */
   async settle(point: string): Promise<void> {
     if (!/^ask qmp\.sock quit/.test(point)) return;
-    if (!(await gone(processesOf(this.sandbox.files(VM)), PATIENCE_MS)))
-      throw new Error('QEMU was told to quit, and runs on');
+    const files = this.sandbox.files(VM);
+    const processes = processesOf(files);
+    const answers = (): Promise<unknown> =>
+      withQmp(files.qmp, (qmp) => qmp.execute('query-status')).catch(() => undefined);
+    const settled = async (): Promise<true | undefined> =>
+      (await gone(processes, 0)) || (await answers()) !== undefined ? true : undefined;
+    if ((await poll(settled, { deadlineMs: PATIENCE_MS, everyMs: 50 })) === undefined)
+      throw new Error('QEMU was told to quit, and neither ends nor answers');
   }
 
   /** What the fault did, after the next verb on the VM, or `gc`, had its chance to mend it. */
