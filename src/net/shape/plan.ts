@@ -83,13 +83,15 @@ const LEAST_QUEUE = 65_536;
 /**
  * Size of the bucket and of the queue before it. 50 ms of tokens: a timer that comes late loses nothing. Slow links
  * get what a whole packet needs, but no more than 250 ms, so that no burst comes near to doubling the first second.
- * 200 ms of queue let TCP fill the link without waiting long.
+ * 200 ms of queue let TCP fill the link without waiting long, however much may go at full speed; a packet that fits
+ * the bucket whole fits the queue.
  */
 export function bucketOf(kbit: number, burst?: number): { bytes: number; queue: number } {
   const perSecond = kbit * 125;
   const usual = Math.max(perSecond / 20, Math.min(WHOLE_BYTES, perSecond / 4));
   const bytes = Math.max(LEAST_BYTES, Math.round(burst === undefined ? usual : burst * 125));
-  return { bytes, queue: Math.max(LEAST_QUEUE, bytes, Math.round(perSecond / 5)) };
+  const queue = Math.max(LEAST_QUEUE, Math.min(bytes, WHOLE_BYTES), Math.round(perSecond / 5));
+  return { bytes, queue };
 }
 
 /** The kernel tells a bucket as a time in ticks of 64 ns, by 32 bits: one of more than 274 s begins again at nothing. */

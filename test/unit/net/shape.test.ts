@@ -91,6 +91,13 @@ test('no burst doubles the first second, and no bucket is too small for a frame'
   assert.equal(bucketOf(1000, 1).bytes, 3200);
 });
 
+test('a burst goes at once, and makes nobody wait longer afterwards', () => {
+  assert.deepEqual(bucketOf(1000, 80_000), { bytes: 10_000_000, queue: 128_000 });
+  assert.deepEqual(bucketOf(100_000, 34_359_738), { bytes: 4_294_967_250, queue: 2_500_000 });
+  // A packet that is handed on whole is not refused.
+  assert.deepEqual(bucketOf(1000, 800), { bytes: 100_000, queue: 100_000 });
+});
+
 test('the name of the other device fits wherever that of the tap does', () => {
   assert.equal(ifbName('tap99999999i0').length, 'tap99999999i0'.length);
 });
