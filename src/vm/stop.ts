@@ -26,7 +26,7 @@ const ASK_EVERY_MS = 8000;
 const REACH_MS = 10_000;
 /** Between two attempts at its monitor. */
 const AGAIN_MS = 500;
-/** Kept for `quit` and SIGKILL at the end of the ladder. */
+/** Kept for `quit` and SIGKILL at the end of the ladder, but no more than half of it. */
 const LAST_RUNGS_MS = 5000;
 
 /**
@@ -50,7 +50,7 @@ export function stopVm(
       await endVm(host, name, by, 0);
       return { rung: 'absent', seconds: 0 };
     }
-    const graceMs = Math.max(0, limitMs - LAST_RUNGS_MS);
+    const graceMs = Math.max(limitMs / 2, limitMs - LAST_RUNGS_MS);
     const left = (): number => Math.max(1, graceMs - (monotonicMs() - began));
     const every = Math.min(ASK_EVERY_MS, graceMs / 2);
     const off = (): Promise<boolean> => gone(processes, Math.min(left(), every), host.signal);

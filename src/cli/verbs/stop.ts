@@ -11,7 +11,7 @@ export const verb: ActingVerb = {
   declare(command) {
     command
       .argument('<name>', 'the VM; one that is off already is no error')
-      .option('--timeout <seconds>', 'when the VM is off at the latest', wholeNumber, LIMIT_SECONDS)
+      .option('--timeout <seconds>', 'when the VM is off at the latest; 0 asks no guest', wholeNumber, LIMIT_SECONDS)
       .addHelpText('after', '\nThe line on stdout tells which rung of the ladder was needed.');
   },
   async run({ args, options, host, out }) {
@@ -22,12 +22,14 @@ export const verb: ActingVerb = {
         hint: `use 0 to ${LIMIT_SECONDS} seconds`,
       });
     }
-    out.line(`VM ${name} ${describe(await stopVm(host, name, seconds * 1000))}`);
+    const guest = seconds === 0 ? 'was not asked' : 'did not power down';
+    out.line(`VM ${name} ${describe(await stopVm(host, name, seconds * 1000), guest)}`);
     return 0;
   },
 };
 
-function describe({ rung, seconds }: Stopped): string {
+/** @param guest what it did when it was not it that ended the VM */
+function describe({ rung, seconds }: Stopped, guest: string): string {
   const after = `after ${seconds.toFixed(1)} s`;
   switch (rung) {
     case 'absent':
@@ -37,7 +39,7 @@ function describe({ rung, seconds }: Stopped): string {
     case 'guest, asked again':
       return `is off: the guest powered down ${after}, when asked again`;
     case 'quit':
-      return `is off: the guest did not power down, QEMU was told to quit ${after}`;
+      return `is off: the guest ${guest}, QEMU was told to quit ${after}`;
     case 'killed':
       return `is off: neither guest nor QEMU answered, QEMU was killed ${after}`;
   }

@@ -340,9 +340,17 @@ test('damaged records keep nobody from killing a VM', async () => {
 test('stop --timeout 0 does not ask the guest', async () => {
   await sandbox.ok('start', ['web1']);
   const { stdout, stderr, seconds } = await sandbox.run('stop', ['web1', '--timeout', '0']);
-  assert.match(stdout, /QEMU was told to quit/);
+  assert.match(stdout, /: the guest was not asked, QEMU was told to quit/);
   assert.doesNotMatch(stderr, /asking/);
   assert.ok(seconds < 5, `${seconds} s`);
+  await isOff();
+});
+
+test('stop with a short --timeout asks the guest all the same', async () => {
+  await sandbox.ok('start', ['web1']);
+  const { stdout, stderr } = await sandbox.run('stop', ['web1', '--timeout', '2']);
+  assert.match(stdout, /^VM web1 is off: /);
+  assert.match(stderr, /asking the guest to power off/);
   await isOff();
 });
 
