@@ -11,7 +11,12 @@ export const verb: ActingVerb = {
   declare(command) {
     command
       .argument('<name>', 'the VM; one that is off already is no error')
-      .option('--timeout <seconds>', 'when the VM is off at the latest; 0 asks no guest', wholeNumber, LIMIT_SECONDS)
+      .option(
+        '--timeout <seconds>',
+        'when the VM is off at the latest; 0 asks no guest',
+        wholeNumber,
+        LIMIT_SECONDS,
+      )
       .addHelpText('after', '\nThe line on stdout tells which rung of the ladder was needed.');
   },
   async run({ args, options, host, out }) {

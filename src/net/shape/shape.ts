@@ -112,11 +112,16 @@ async function explained(what: string, work: () => Promise<unknown>): Promise<vo
   } catch (error) {
     if (!(error instanceof ProvisionerError)) throw error;
     if (error instanceof ExecError && error.missing) throw error;
-    const said = /(?:RTNETLINK answers|Error): (.*)/.exec(error.detail ?? '')?.[1];
-    throw new ProvisionerError(`${what}: ${said ?? error.message}`, {
+    throw new ProvisionerError(`${what}: ${said(error.detail ?? '') ?? error.message}`, {
       hint: 'it needs CONFIG_IFB, CONFIG_NET_SCH_TBF, CONFIG_NET_CLS_U32 and CONFIG_NET_ACT_MIRRED (modprobe ifb)',
       detail: error.detail,
       cause: error,
     });
   }
+}
+
+/** The cause; tc may tell it without a word before it, and which line of its input it was in the next. */
+function said(stderr: string): string | undefined {
+  return (/(?:RTNETLINK answers|Error): (.*)/.exec(stderr) ??
+    /^(?!Command failed)(.+)$/m.exec(stderr))?.[1];
 }

@@ -1,3 +1,4 @@
+import { ProvisionerError } from '../../errors.ts';
 import {
   bucketOf,
   bytesPerSecond,
@@ -6,22 +7,30 @@ import {
   type ShapeInForce,
 } from '../../net/shape/plan.ts';
 import { applyShape, readShape } from '../../net/shape/shape.ts';
-import type { VmLimits } from '../../store/vm-limits.ts';
+import { tapExists } from '../../net/tap.ts';
+import type { LimitKey, VmLimits } from '../../store/vm-limits.ts';
 import type { LimitGroup } from './group.ts';
+import { hasAny } from './merge.ts';
+
+const KEYS: readonly LimitKey[] = ['bandwidth_in', 'bandwidth_out', 'bandwidth_burst'];
 
 /** Bandwidth, by token buckets on the VM's own tap. */
 export const networkLimits: LimitGroup = {
   name: 'network',
-  keys: ['bandwidth_in', 'bandwidth_out', 'bandwidth_burst'],
+  keys: KEYS,
 
   unsupported: ({ config }) =>
     config.network.mode === 'bridge'
       ? undefined
       : 'bandwidth cannot be limited with user networking; create the VM with --bridge',
 
-  async apply({ config: { network } }, limits) {
+  async apply({ config: { network, limits: before = {} } }, limits) {
     if (network.mode !== 'bridge') return;
-    await applyShape(network.tap, shapeOf(limits));
+    const { tap } = network;
+    // Where it is, it goes on being limited as it was.
+    if (!tapExists(tap) && (hasAny(before, KEYS) || hasAny(limits, KEYS)))
+      throw new ProvisionerError(`its network device ${tap} is not in this network namespace`);
+    await applyShape(tap, shapeOf(limits));
   },
 
   async read({ config: { network } }, hint) {
