@@ -53,18 +53,26 @@ function checkQcow2(file: string, head: Buffer): ImageFormat {
   return 'qcow2';
 }
 
+/** Where QEMU looks for a parent, wherever the header says that the descriptor is (block/vmdk.c), and how far. */
+const PARENT_AT = 0x200;
+const PARENT_BYTES = 20 * 512;
+
 /** A sparse extent may embed a descriptor; zero capacity means that the descriptor, hence other files, rules. */
 function checkVmdk(file: string, head: Buffer): ImageFormat {
+  if (head.readBigUInt64LE(12) === 0n) refuse(file, 'other files', 'qemu-img convert -O qcow2');
   const descriptorAt = Number(head.readBigUInt64LE(28)) * 512;
   const descriptorSize = Number(head.readBigUInt64LE(36)) * 512;
-  if (head.readBigUInt64LE(12) === 0n) refuse(file, 'other files', 'qemu-img convert -O qcow2');
-  if (descriptorAt === 0) return 'vmdk';
   const length = Math.min(descriptorSize, 1024 * 1024);
-  const text = readRange(file, descriptorAt, length).toString('latin1');
+  const text = descriptorAt === 0 ? '' : latin1(file, descriptorAt, length);
   const parent = /^\s*parentCID\s*=\s*"?([0-9a-f]+)/im.exec(text)?.[1];
-  if ((parent !== undefined && parent.toLowerCase() !== 'ffffffff') || /parentFileName/i.test(text))
+  const named = /parentFileName/i.test(text + latin1(file, PARENT_AT, PARENT_BYTES));
+  if (named || (parent !== undefined && parent.toLowerCase() !== 'ffffffff'))
     refuse(file, 'a parent image', 'qemu-img convert -O qcow2');
   return 'vmdk';
+}
+
+function latin1(file: string, position: number, length: number): string {
+  return readRange(file, position, length).toString('latin1');
 }
 
 function refuse(file: string, what: string, command: string): never {

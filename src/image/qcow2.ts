@@ -120,6 +120,9 @@ export interface ConvertOptions {
   signal?: AbortSignal | undefined;
 }
 
+/** Formats whose header may name a file that lies below. */
+const LAYERED = new Set(['qcow2', 'vmdk']);
+
 /**
  * A stand-alone qcow2 with the content of `from`, whatever backing file its header names. It has its name when it is
  * on the disk. Mode 0600.
@@ -130,7 +133,7 @@ export async function convertToQcow2(options: ConvertOptions): Promise<void> {
   mustBeAbsolute(to);
   const source = {
     driver: fromFormat,
-    ...(fromFormat === 'qcow2' ? { backing: null } : {}),
+    ...(LAYERED.has(fromFormat) ? { backing: null } : {}),
     file: { driver: 'file', filename: from, locking: 'off' },
   };
   const temporary = temporaryBeside(to);

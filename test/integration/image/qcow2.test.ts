@@ -43,6 +43,20 @@ test('an existing disk is never replaced', async () => {
   assert.equal(fs.readFileSync(file, 'utf8'), 'precious');
 });
 
+test('what an image names below it is not read, in either format that can name something', async () => {
+  for (const format of ['qcow2', 'vmdk']) {
+    const at = (name: string): string => path.join(folder, `${name}.${format}`);
+    await run('qemu-img', ['create', '-q', '-f', format, at('below'), '1M']);
+    await run('qemu-io', ['-f', format, '-c', 'write -P 0x61 0 64k', at('below')]);
+    const names = ['-f', format, '-F', format, '-b', at('below'), at('above')];
+    await run('qemu-img', ['create', '-q', ...names]);
+    const to = path.join(folder, `${format}-alone.qcow2`);
+    await convertToQcow2({ from: at('above'), fromFormat: format, to });
+    const { stdout } = await run('qemu-io', ['-c', 'read -P 0 0 64k', to]);
+    assert.doesNotMatch(stdout, /Pattern verification failed/);
+  }
+});
+
 test('what is converted has its name when it is on the disk', async () => {
   const calls: string[] = [];
   const note = (name: 'fsyncSync' | 'renameSync', of: (...args: never[]) => string): void => {

@@ -24,11 +24,11 @@ const qcow2 = (change: (head: Buffer) => void = () => {}) =>
     change(head);
   });
 
-const vmdk = (descriptor: string) =>
+const vmdk = (descriptor: string, sector = 1n) =>
   image((head) => {
     head.write('KDMV');
     head.writeBigUInt64LE(2048n, 12);
-    head.writeBigUInt64LE(1n, 28);
+    head.writeBigUInt64LE(sector, 28);
     head.writeBigUInt64LE(2n, 36);
     head.write(descriptor, 512);
   });
@@ -48,6 +48,9 @@ test('an image that leads to other files of the host is refused', () => {
     qcow2((h) => h.writeBigUInt64BE(4n, 72)),
     vmdk('parentCID=12345678\n'),
     vmdk('parentFileNameHint="/etc/shadow"\n'),
+    // QEMU looks for it there, whatever the header says.
+    vmdk('parentFileNameHint="/etc/shadow"\n', 0n),
+    vmdk('parentFileNameHint="/etc/shadow"\n', 6n),
     image((h) => h.write('KDMV')),
     image((h) => h.write('# Disk DescriptorFile\nRW 1 FLAT "/etc/shadow" 0')),
   ];
