@@ -27,7 +27,7 @@ function namesIn(directory: string): string[] {
 export async function finish(host: Host, name: VmName): Promise<boolean> {
   try {
     await withVmLock(host, name, 'gc', () => recover(host, name), 0);
-    return !hasJournal(host, name);
+    return !hasJournal(host, name) && !(await isAbandoned(host, name));
   } catch (error) {
     if (error instanceof BusyError) return false;
     throw error;

@@ -58,8 +58,16 @@ export async function settle(context: RootContext, name: VmName): Promise<void> 
   // First what takes room.
   dropPart(context, name);
   if (processesOf(files).length > 0) await settleRunning(files, disks, backups);
-  else await settleOff(files, config, disks, backups);
+  else {
+    removeImages(files, disks);
+    await settleOff(files, config, disks, backups);
+  }
   await removeTree(files.fleece);
+}
+
+/** Of a QEMU that is gone: what the copies take may be what fills the disk. */
+function removeImages(files: VmFiles, disks: readonly VmDisk[]): void {
+  for (const { chain } of fleecesOf(files, disks)) fs.rmSync(chain.file, { force: true });
 }
 
 /** Where the file was to be may be gone, or closed by now: that holds up no VM. */
@@ -101,7 +109,7 @@ async function settleRunning(
       const fleeces = fleecesOf(files, disks);
       await removeJobs(qmp, fleeces);
       await settleLiveBitmaps(qmp, disks, backups);
-      for (const { chain } of fleeces) fs.rmSync(chain.file, { force: true });
+      removeImages(files, disks);
       if (readNote(files)?.running !== true) return;
       // A guest that was halted for want of room has some now; what it was about to write is done again.
       if ((await qmp.execute('query-status')).status === 'io-error') await qmp.execute('cont');

@@ -3,13 +3,15 @@ import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { after, afterEach, before, test } from 'node:test';
+import { kill } from '../../../src/host/process.ts';
 import { poll } from '../../../src/host/time.ts';
 import { withQmp } from '../../../src/qmp/with-qmp.ts';
+import { gone, processesOf } from '../../../src/vm/end-qemu.ts';
 import { audit } from '../../support/audit/audit.ts';
 import { assertHoldsDisks, beginSlowBackup } from '../../support/backup.ts';
 import { childrenOf } from '../../support/children.ts';
 import { type Injected, runInjected } from '../../support/inject/injected.ts';
-import type { Finished, Running } from '../../support/program.ts';
+import { type Finished, programFile, Running } from '../../support/program.ts';
 import { SmallDisk } from '../../support/small-disk.ts';
 import { removeTree } from '../../support/temporary.ts';
 
@@ -212,12 +214,18 @@ test('what one that was killed has left on a disk that is full now waits there f
   const { reached } = await runInjected(sandbox, argv, { point, how: 'kill' });
   assert.ok(reached);
   small.fill(0);
-  const { stderr } = await sandbox.run('gc', ['--execute']);
+  const { stdout, stderr } = await sandbox.run('gc', ['--execute']);
   assert.match(stderr, /what an earlier backup left is still there: only \d+ MB are free/);
+  assert.equal(stdout, 'nothing to collect\n');
+  assert.match((await repaired()).stdout, /a backup of it died half-way; repairing it failed: /);
   small.clear();
   await backup('--incremental');
   await failedCleanly(await sandbox.run('backup', ['web1', '--to', file('b0')]), /exists already/);
 });
+
+/** What `doctor --repair` says. */
+const repaired = (): Promise<Finished> =>
+  new Running([programFile('blockhost-qemu'), 'doctor', '--repair'], { env: sandbox.env }).done;
 
 test('a restore that would not fit is refused with the numbers before anything is made', async () => {
   const full = chain.slice(0, 1).map(file);
@@ -232,4 +240,18 @@ test('a restore that would not fit is refused with the numbers before anything i
 
 test('increments of a VM that is off, made after all that, hold what its disks hold', async () => {
   await assertHoldsDisks(sandbox, 'web1', chain.map(file));
+});
+
+test('what a killed backup of a killed QEMU has copied is the first that goes on a full disk', async () => {
+  await sandbox.ok('start', ['web1']);
+  const running = await beginSlowBackup(sandbox, 'web1', file('new'));
+  running.child.kill('SIGKILL');
+  await running.done;
+  const qemu = processesOf(sandbox.files('web1'));
+  kill(qemu);
+  assert.ok(await gone(qemu, 60_000), 'QEMU does not end');
+  small.fill(0);
+  assert.match(await sandbox.ok('gc', ['--execute']), /^VM web1 is tidied up/m);
+  const { state, run } = sandbox.config.paths;
+  assert.deepEqual(await audit({ state, run }), []);
 });
