@@ -45,7 +45,7 @@ export function fileSink(file: string, mode = 0o600): Sink & { part: string } {
     async commit() {
       await attempt(quote(file), () => promised((done) => fs.fsync(fd, done)));
       close();
-      place(part, target, file);
+      await attempt(quote(file), async () => place(part, target, file));
     },
     discard() {
       close();
@@ -54,8 +54,16 @@ export function fileSink(file: string, mode = 0o600): Sink & { part: string } {
   };
 }
 
-/** What reads a stream cannot be asked for more than having taken the bytes. */
+/**
+ * What reads a stream cannot be asked for more than having taken the bytes.
+ * @throws InputError when there is surely nobody: Node opens /dev/null for a stdout that is closed.
+ */
 export function streamSink(stream: NodeJS.WritableStream, signal: AbortSignal): Sink {
+  if (statOf(stream)?.rdev === NULL_DEVICE) {
+    throw new InputError('stdout is closed, or is /dev/null: what is written there is lost', {
+      hint: 'name a file, or a pipe with a reader',
+    });
+  }
   const aborted = new Promise<never>((_, reject) => {
     signal.addEventListener('abort', () => reject(signal.reason), { once: true });
   });
@@ -74,9 +82,17 @@ export function streamSink(stream: NodeJS.WritableStream, signal: AbortSignal): 
 
 /** Where stdout is a file it is on the disk afterwards; what a pipe leads to is its reader's. */
 function syncFile(stream: NodeJS.WritableStream): void {
-  const fd = 'fd' in stream ? stream.fd : undefined;
-  if (typeof fd === 'number' && fs.fstatSync(fd).isFile()) fs.fsyncSync(fd);
+  if (statOf(stream)?.isFile() === true && 'fd' in stream) fs.fsyncSync(Number(stream.fd));
 }
+
+/** Undefined for a pipe or a socket. */
+function statOf(stream: NodeJS.WritableStream): fs.Stats | undefined {
+  const fd = 'fd' in stream ? stream.fd : undefined;
+  return typeof fd === 'number' && fd >= 0 ? fs.fstatSync(fd) : undefined;
+}
+
+/** Device 1:3 (null(4)), as gnu_dev_makedev(3) packs it. */
+const NULL_DEVICE = 0x103;
 
 /** A name that was taken meanwhile is left alone: link(2) never replaces. */
 function place(part: string, target: string, file: string): void {
@@ -125,6 +141,7 @@ async function attempt<T>(what: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (cause) {
+    if (cause instanceof ProvisionerError) throw cause;
     const full = errnoOf(cause) === 'ENOSPC' || errnoOf(cause) === 'EDQUOT';
     throw new ProvisionerError(
       full

@@ -92,10 +92,11 @@ test('one that is interrupted leaves nothing, and neither does one that nobody r
   await asBefore();
 });
 
+const words = [programFile('blockhost-vm-backup'), 'web1', '--to'].join(' ');
+const shell = (script: string): Promise<Finished> =>
+  sandbox.begin('backup', [], { prefix: ['unshare', '-m', 'sh', '-c', script, 'sh'] }).done;
+
 test('a reader that goes away, or a disk that is full, ends it', async () => {
-  const words = [programFile('blockhost-vm-backup'), 'web1', '--to'].join(' ');
-  const shell = (script: string): Promise<Finished> =>
-    sandbox.begin('backup', [], { prefix: ['unshare', '-m', 'sh', '-c', script, 'sh'] }).done;
   failed(
     await shell(
       `{ ${words} - ; echo $? >${file('code')}; } | head -c 1000 >/dev/null; exit $(cat ${file('code')})`,
@@ -107,6 +108,18 @@ test('a reader that goes away, or a disk that is full, ends it', async () => {
   fs.mkdirSync(small);
   const full = await shell(`mount -t tmpfs -o size=2m none ${small} && ${words} ${small}/new`);
   failed(full, /its file system is full/);
+  await asBefore();
+});
+
+test('nor does one succeed whose stdout is closed, or whose folder has gone away', async () => {
+  for (const nowhere of ['&-', '/dev/null'])
+    failed(await shell(`${words} - >${nowhere}`), /: stdout is closed, or is \/dev\/null: /);
+  await asBefore();
+  const folder = file('gone');
+  fs.mkdirSync(folder);
+  const running = await beginSlowBackup(sandbox, 'web1', path.join(folder, 'new'), { rate: 128 });
+  fs.rmSync(folder, { recursive: true });
+  failed(await running.done, /^blockhost-vm-backup: "\S+\/gone\/new" cannot be written: ENOENT/);
   await asBefore();
 });
 
