@@ -7,6 +7,7 @@ import { checkImage, type ImageCheck, readImage } from '../image/template-check.
 import { findTemplate, type Template } from '../image/template-store.ts';
 import type { VmConfig } from '../store/vm-config.ts';
 import type { VmName } from '../types.ts';
+import { assertFile } from './assert-file.ts';
 import type { RootContext } from './host.ts';
 
 /**
@@ -20,15 +21,8 @@ export async function assertDisks(
 ): Promise<void> {
   const files = context.paths.vm(name);
   const template = templateOf(context.paths, name, config);
-  for (const [what, file] of [
-    ['disk', files.disk],
-    ['seed', files.seed],
-  ] as const) {
-    if (fs.existsSync(file)) continue;
-    throw new ProvisionerError(`VM ${name}: its ${what} is missing (${file})`, {
-      hint: 'restore the file, or destroy the VM',
-    });
-  }
+  assertFile(name, 'its disk', files.disk);
+  assertFile(name, 'its seed', files.seed);
   const wrong = wrongLink(files, config);
   if (wrong !== undefined) throw new ProvisionerError(`VM ${name}: ${wrong}`, { hint: LINK_HINT });
   const imageFiles = context.paths.template(template.id);

@@ -2,6 +2,7 @@ import * as fs from 'node:fs';
 import type { VmFiles } from '../host/paths.ts';
 import type { DiskChain } from '../image/snapshots.ts';
 import type { VmConfig } from '../store/vm-config.ts';
+import { assertFile } from './assert-file.ts';
 import { extraDiskFiles } from './extra-disks.ts';
 import type { RootContext } from './host.ts';
 import { becomeUser } from './qemu-user.ts';
@@ -15,12 +16,13 @@ export interface VmDisk {
   chain: DiskChain;
 }
 
-/** Every disk the guest writes to, the system's first. */
+/** Every disk the guest writes to, the system's first. @throws ProvisionerError naming one that is missing. */
 export function disksOf(
   host: Pick<RootContext, 'paths'>,
   files: VmFiles,
   config: VmConfig,
 ): [VmDisk, ...VmDisk[]] {
+  assertFile(config.name, 'its disk', files.disk);
   const become = becomeOwner(files.disk);
   const backing = host.paths.template(config.template).image;
   const extras = extraDiskFiles(files, config).map((file, index) => ({

@@ -20,6 +20,7 @@ export function exportVm(host: Host, name: VmName, file: string): Promise<void> 
     const files = host.paths.vm(name);
     const config = readVmConfig(name, files);
     assertOff(name, files, 'its disk is exported when it is off');
+    const [{ chain }] = disksOf(host, files, config);
     const sink = fileSink(file, 0o644);
     const { part } = sink;
     // Whoever owns the disk cannot be expected to reach the target: it writes beside the disk.
@@ -29,7 +30,6 @@ export function exportVm(host: Host, name: VmName, file: string): Promise<void> 
       fs.closeSync(fs.openSync(work, 'wx', 0o600));
       const { uid, gid } = fs.statSync(files.disk);
       fs.chownSync(work, uid, gid);
-      const [{ chain }] = disksOf(host, files, config);
       await flatten(chain, work, host.signal);
       fs.copyFileSync(work, part, fs.constants.COPYFILE_FICLONE);
       fs.rmSync(work);

@@ -1,10 +1,10 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { ProvisionerError } from '../errors.ts';
 import type { VmFiles } from '../host/paths.ts';
 import { convertToQcow2, createEmpty, imageInfo } from '../image/qcow2.ts';
 import { findTemplate } from '../image/template-store.ts';
 import type { VmConfig } from '../store/vm-config.ts';
+import { assertFile } from './assert-file.ts';
 import type { RootContext } from './host.ts';
 import type { QemuUser } from './qemu-user.ts';
 import type { ExtraDisk } from './root-side.ts';
@@ -33,12 +33,14 @@ export async function makeExtraDisks(
 
 /** Files of all further disks. @throws ProvisionerError naming one that is missing. */
 export function extraDiskFiles(files: VmFiles, config: VmConfig): string[] {
-  const all = (config.extra_disks ?? []).map((_, index) => extraDiskFile(files, index));
-  const missing = all.find((file) => !fs.existsSync(file));
-  if (missing === undefined) return all;
-  throw new ProvisionerError(`VM ${config.name}: an extra disk is missing (${missing})`, {
-    hint: 'restore the file, or destroy the VM',
-  });
+  const all = extraDiskPaths(files, config);
+  for (const file of all) assertFile(config.name, 'an extra disk', file);
+  return all;
+}
+
+/** Where they should be. */
+export function extraDiskPaths(files: VmFiles, { extra_disks = [] }: VmConfig): string[] {
+  return extra_disks.map((_, index) => extraDiskFile(files, index));
 }
 
 function extraDiskFile(files: VmFiles, index: number): string {

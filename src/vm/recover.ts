@@ -1,5 +1,5 @@
 import * as fs from 'node:fs';
-import { ProvisionerError } from '../errors.ts';
+import { messageOf, ProvisionerError } from '../errors.ts';
 import type { VmFiles } from '../host/paths.ts';
 import type { Ender } from '../store/last-run.ts';
 import type { VmName } from '../types.ts';
@@ -7,7 +7,7 @@ import { settleAbandoned } from './backup/settle-abandoned.ts';
 import { finishDestroy } from './destroy.ts';
 import { endVm } from './end-vm.ts';
 import type { Host } from './host.ts';
-import { Journal, readJournal } from './journal.ts';
+import { Journal, type JournalEntry, readJournal } from './journal.ts';
 import { isMended, mend } from './mend.ts';
 import { isBeginning, observe } from './observe.ts';
 import { settleAttempt } from './restart/attempts.ts';
@@ -33,7 +33,7 @@ export async function recover(
 }
 
 async function finishVerb(host: Host, name: VmName, ending: boolean): Promise<void> {
-  const entry = readJournal(host, name);
+  const entry = entryOf(host, name, ending);
   if (entry === undefined) return;
   const journal = new Journal(host, name, entry);
   let starter: Ender = 'start';
@@ -64,6 +64,17 @@ async function finishVerb(host: Host, name: VmName, ending: boolean): Promise<vo
   if (entry.verb === 'start') await endVm(host, name, starter, GRACE_MS);
   else if (entry.verb === 'destroy' || !lives) await finishDestroy(host, name);
   journal.end();
+}
+
+/** A damaged one tells nothing: that keeps nobody from ending the VM. */
+function entryOf(host: Host, name: VmName, ending: boolean): JournalEntry | undefined {
+  try {
+    return readJournal(host, name);
+  } catch (error) {
+    if (!ending) throw error;
+    host.report(`VM ${name}: ${messageOf(error)}`);
+    return undefined;
+  }
 }
 
 /** A start opens the sockets to the group when the guest runs; a QEMU that never got so far may be silent for good. */

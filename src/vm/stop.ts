@@ -154,7 +154,7 @@ export async function killVm(host: Host, name: VmName): Promise<boolean> {
   // Before its turn: nobody has to wait for a stop, or for a create, whose VM is to end at once.
   const first = await endVm(host, name, 'kill', KILL_GRACE_MS);
   return await withVmLock(host, name, 'kill', async () => {
-    await recover(host, name);
+    await recover(host, name, { ending: true });
     const second = await endVm(host, name, 'kill', KILL_GRACE_MS);
     const ran = first !== 'absent' || second !== 'absent';
     if (!ran) readVmConfig(name, files);

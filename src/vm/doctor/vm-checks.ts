@@ -11,7 +11,7 @@ import type { VmName } from '../../types.ts';
 import { wrongLink } from '../assert-disks.ts';
 import { isAbandoned } from '../backup/abandoned.ts';
 import { processesOf } from '../end-qemu.ts';
-import { extraDiskFiles } from '../extra-disks.ts';
+import { extraDiskPaths } from '../extra-disks.ts';
 import type { Host } from '../host.ts';
 import { readJournal } from '../journal.ts';
 import { withVmLock } from '../lock.ts';
@@ -91,7 +91,7 @@ function withoutFiles(host: Host, name: VmName, lives: boolean): Finding[] {
 
 function diskFindings(host: Host, name: VmName, files: VmFiles, config: VmConfig): Finding[] {
   const say = sayer(name);
-  const found = [files.disk, files.seed, ...extraDiskFiles(files, config)]
+  const found = [files.disk, files.seed, ...extraDiskPaths(files, config)]
     .filter((file) => !fs.existsSync(file))
     .map((file) => say('error', 'disk-missing', `${file} is missing`, RESTORE));
   try {

@@ -6,7 +6,7 @@ import * as path from 'node:path';
 import { after, before, test } from 'node:test';
 import { poll } from '../../../src/host/time.ts';
 import { withQmp } from '../../../src/qmp/with-qmp.ts';
-import { parseVmName, THROTTLE_GROUP } from '../../../src/types.ts';
+import { GiB, parseVmName, THROTTLE_GROUP } from '../../../src/types.ts';
 import type { Reported } from '../../../src/vm/doctor/finding.ts';
 import { Journal } from '../../../src/vm/journal.ts';
 import { programFile, Running } from '../../support/program.ts';
@@ -153,8 +153,12 @@ test('what is uncertain is kept: files without record, record without files, a d
   assert.ok(fs.existsSync(disk));
 
   const bare = await sandbox.copy('web1');
-  fs.rmSync(bare.files('web1').disk);
-  assert.deepEqual(codes(await doctor(bare, '--repair')), ['web1 disk-missing']);
+  const { config, disk: gone } = bare.files('web1');
+  const content = JSON.parse(fs.readFileSync(config, 'utf8')) as object;
+  fs.writeFileSync(config, JSON.stringify({ ...content, extra_disks: [GiB] }));
+  fs.rmSync(gone);
+  const missing = await doctor(bare, '--repair');
+  assert.deepEqual(codes(missing), ['web1 disk-missing', 'web1 disk-missing']);
   fs.rmSync(bare.files('web1').directory, { recursive: true });
   assert.deepEqual(codes(await doctor(bare, '--repair')), ['web1 no-files']);
   assert.equal((await bare.host().store.list()).length, 1);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import * as net from 'node:net';
+import * as path from 'node:path';
 import { after, before, test } from 'node:test';
 import { identify, isRunning } from '../../../src/host/process.ts';
 import { poll } from '../../../src/host/time.ts';
@@ -196,6 +197,22 @@ test('start says what is missing, by name', async () => {
   }
 });
 
+test('verbs that work on the disks say which is missing, in one line', async () => {
+  const other = await sandbox.copy('web1');
+  fs.rmSync(other.files('web1').disk);
+  const to = path.join(other.state, 'to');
+  for (const [verb, ...args] of [
+    ['snapshot', 'list', 'web1'],
+    ['snapshot', 'create', 'web1', 's1'],
+    ['backup', 'web1', '--to', to],
+    ['export', 'web1', to],
+  ] as const) {
+    const { code, stderr } = await other.run(verb, args);
+    assert.equal(code, 1);
+    assert.match(stderr, /^[^\n]*: VM web1: its disk is missing \(\S+\/disk\.qcow2\); [^\n]*\n$/);
+  }
+});
+
 test('a port that somebody took meanwhile is replaced by another', async (t) => {
   const config = (): { network: { ssh_port: number } } =>
     JSON.parse(fs.readFileSync(sandbox.files('web1').config, 'utf8'));
@@ -363,6 +380,23 @@ test('a damaged run.json: status tells unknown, destroy works', async () => {
   assert.equal(await other.ok('destroy', ['web1']), 'VM web1 is destroyed\n');
   assert.ok(qemu !== undefined && !isRunning(qemu));
   assert.deepEqual(await leftovers(other.config.paths), []);
+});
+
+test('a damaged journal keeps nobody from stopping or killing the VM', async () => {
+  const other = await sandbox.copy('web1');
+  const journal = other.config.paths.journal(parseVmName('web1'));
+  for (const [verb, ...more] of [['stop', '--timeout', '0'], ['kill']] as const) {
+    await other.ok('start', ['web1']);
+    const qemu = identify(other.pid('web1'));
+    fs.writeFileSync(journal, '{"verb": "sta');
+    const { code, stderr } = await other.run(verb, ['web1', ...more]);
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, /^VM web1: \S+\/journal\/web1\.json is damaged[^\n]*$/m);
+    assert.ok(qemu !== undefined && !isRunning(qemu));
+    const { stderr: refused } = await other.run('start', ['web1']);
+    assert.match(refused, /^[^\n]*\/journal\/web1\.json is damaged[^\n]*\n$/);
+    fs.rmSync(journal);
+  }
 });
 
 test('a damaged vm.json: start and stop name the file, destroy works', async () => {
