@@ -43,9 +43,9 @@ export async function restartCrashed(host: Host, options: RestartOptions): Promi
     const now = [...new Set([...marked, ...names])];
     await restartEach(host, now, options, { due, failures });
     const earliest = Math.min(...due.values());
-    if (due.size === 0 || monotonicMs() + (earliest - Date.now()) > end) break;
-    await sleep(Math.max(1, Math.min(LOOK_MS, earliest - Date.now())), host.signal);
-    names = [...due].filter(([, at]) => at <= Date.now()).map(([name]) => name);
+    if (due.size === 0 || earliest > end) break;
+    await sleep(Math.max(1, Math.min(LOOK_MS, earliest - monotonicMs())), host.signal);
+    names = [...due].filter(([, at]) => at <= monotonicMs()).map(([name]) => name);
   }
   if (marksIn(paths.crashMarks).length > 0 && options.patienceMs > STUBBORN_MS)
     await sleep(STUBBORN_MS, host.signal);
@@ -53,7 +53,7 @@ export async function restartCrashed(host: Host, options: RestartOptions): Promi
 }
 
 interface Looks {
-  /** When each is looked at next, in milliseconds since 1970. */
+  /** When each is looked at next (monotonicMs): who sets the clock back puts no attempt off. */
   due: Map<VmName, number>;
   failures: Map<VmName, Failure>;
 }
@@ -74,7 +74,7 @@ async function restartEach(
     due.delete(name);
     const outcome = await patiently(() => restartVm(host, name, backoff));
     failures.delete(name);
-    if ('dueMs' in outcome) due.set(name, outcome.dueMs);
+    if ('dueMs' in outcome) due.set(name, monotonicMs() + outcome.dueMs - Date.now());
     onOutcome(name, outcome);
   });
   for (const { name, why } of failed) {
@@ -83,7 +83,7 @@ async function restartEach(
     const times = (before?.times ?? 0) + 1;
     failures.set(name, { times, why });
     const pauseMs = backoff.pausesMs[times - 1];
-    if (pauseMs !== undefined) due.set(name, Date.now() + pauseMs);
+    if (pauseMs !== undefined) due.set(name, monotonicMs() + pauseMs);
   }
 }
 

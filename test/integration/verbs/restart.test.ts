@@ -247,6 +247,24 @@ test('one that cannot be looked at is looked at again, and told of in the end', 
   await crash();
 });
 
+test('a clock that is set back while an attempt is waited for does not put it off', async (t) => {
+  await crashed();
+  forgetAttempts(paths, name);
+  const now = Date.now;
+  let back = 0;
+  t.mock.method(Date, 'now', () => now() - back);
+  const outcomes: string[] = [];
+  await restartCrashed(host, {
+    patienceMs: 60_000,
+    backoff: { pausesMs: [300], wellMs: 600_000 },
+    onOutcome(_, { what }) {
+      outcomes.push(what);
+      back = 3_600_000;
+    },
+  });
+  assert.deepEqual([outcomes[0], outcomes.at(-1)], ['waits', 'started'], outcomes.join());
+});
+
 test('gc starts one whose crash nobody has seen', async () => {
   // Its own start, not one of ours: counting begins anew.
   await sandbox.ok('kill', [name]);
