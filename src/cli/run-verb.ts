@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Command } from 'commander';
 import { InputError, ProvisionerError } from '../errors.ts';
 import { explainAccess } from '../host/config.ts';
@@ -38,6 +39,8 @@ export async function runVerb<V extends Declared, H extends ReadHost>({
 }: Run<V, H>): Promise<number> {
   const out = output();
   const abort = new AbortController();
+  // As many wait with it as there are VMs.
+  setMaxListeners(0, abort.signal);
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => abort.abort(new Interrupted(`interrupted by ${signal}`)));
   }

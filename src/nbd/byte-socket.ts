@@ -8,13 +8,15 @@ const SILENCE_MS = 600_000;
 /** A Unix socket that is read in pieces of a known length. */
 export class ByteSocket {
   readonly #socket: net.Socket;
+  readonly #signal: AbortSignal;
   #failure: Error | undefined;
   #chunks: Buffer[] = [];
   #have = 0;
   #wake: () => void = () => undefined;
 
-  private constructor(socket: net.Socket) {
+  private constructor(socket: net.Socket, signal: AbortSignal) {
     this.#socket = socket;
+    this.#signal = signal;
     socket.on('timeout', () =>
       socket.destroy(new NbdError(`the NBD server said nothing for ${SILENCE_MS / 1000} s`)),
     );
@@ -35,11 +37,16 @@ export class ByteSocket {
 
   static connect(path: string, signal: AbortSignal): Promise<ByteSocket> {
     return new Promise((resolve, reject) => {
-      const socket = net.createConnection({ path, signal });
+      signal.throwIfAborted();
+      const socket = net.createConnection({ path });
+      // Node's own listener would stay after each attempt that fails.
+      const abort = (): unknown => socket.destroy(signal.reason);
+      signal.addEventListener('abort', abort, { once: true });
+      socket.once('close', () => signal.removeEventListener('abort', abort));
       socket.once('error', reject);
       socket.once('connect', () => {
         socket.off('error', reject);
-        resolve(new ByteSocket(socket));
+        resolve(new ByteSocket(socket, signal));
       });
     });
   }
@@ -72,8 +79,8 @@ export class ByteSocket {
 
   #assertOpen(): void {
     if (this.#failure === undefined) return;
+    this.#signal.throwIfAborted();
     if (this.#failure instanceof NbdError) throw this.#failure;
-    if (this.#failure.name === 'AbortError') throw this.#failure.cause ?? this.#failure;
     throw new NbdError(`the NBD connection failed: ${messageOf(this.#failure)}`, {
       cause: this.#failure,
     });

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import * as fs from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import { InputError, ProvisionerError } from '../../errors.ts';
@@ -31,6 +32,8 @@ export class RestoreSession implements RestoreSide {
   /** @param files from the command line: nobody names one later. */
   constructor(context: RootContext, files: readonly string[]) {
     const signal = AbortSignal.any([context.signal, this.#abort.signal]);
+    // As many wait with it as there are disks.
+    setMaxListeners(0, signal);
     this.#context = { ...context, signal };
     this.#files = files;
   }

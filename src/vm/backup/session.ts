@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import * as fs from 'node:fs';
 import { InputError, messageOf, ProvisionerError } from '../../errors.ts';
 import type { Lock } from '../../host/lock.ts';
@@ -47,6 +48,8 @@ export class BackupSession implements BackupSide {
   /** @param makeSink from the command line: nobody names a file later. */
   constructor(context: RootContext, makeSink: MakeSink | undefined) {
     const signal = AbortSignal.any([context.signal, this.#abort.signal]);
+    // As many wait with it as there are disks.
+    setMaxListeners(0, signal);
     this.#context = { ...context, signal };
     this.#makeSink = makeSink;
   }

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import { getEventListeners } from 'node:events';
 import * as fs from 'node:fs';
 import * as net from 'node:net';
 import * as path from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { poll } from '../../../src/host/time.ts';
 import { ALLOCATION, type Extent, NbdClient, ZERO } from '../../../src/nbd/client.ts';
 import { type FakeNbd, serveNbd } from '../../support/fake-nbd.ts';
 import { temporaryDirectory } from '../../support/temporary.ts';
@@ -82,4 +84,25 @@ test('what is no NBD server, or lacks a context, is refused', async (t) => {
   await assert.rejects(NbdClient.connect(socket, options), /is no NBD server/);
   fs.rmSync(socket, { force: true });
   await assert.rejects(NbdClient.connect(socket, options), { code: 'ENOENT' });
+});
+
+test('attempts to connect that fail leave nothing with the signal', async () => {
+  const { signal } = new AbortController();
+  const options = { name: 'disk', contexts: [], signal };
+  for (let attempt = 0; attempt < 12; attempt++)
+    await assert.rejects(NbdClient.connect('/nonexistent/s', options), { code: 'ENOENT' });
+  const none = (): true | undefined =>
+    getEventListeners(signal, 'abort').length === 0 ? true : undefined;
+  assert.ok(await poll(none, { deadlineMs: 10_000, everyMs: 5 }));
+});
+
+test('who waits for a server that says nothing is told why it is given up', async (t) => {
+  const socket = path.join(temporaryDirectory(t), 's');
+  const server = net.createServer(() => abort.abort(new Error('enough')));
+  await new Promise<void>((resolve) => server.listen(socket, resolve));
+  t.after(() => server.close());
+  const abort = new AbortController();
+  const options = { name: 'disk', contexts: [], signal: abort.signal };
+  await assert.rejects(NbdClient.connect(socket, options), /^Error: enough$/);
+  await assert.rejects(NbdClient.connect(socket, options), /^Error: enough$/);
 });
