@@ -1,6 +1,6 @@
 import { messageOf, ProvisionerError } from '../errors.ts';
 import { reclaimLeaks } from '../image/leaks.ts';
-import { changeSnapshots, listSnapshots } from '../image/snapshots.ts';
+import { CHANGE_MS, changeSnapshots, listSnapshots } from '../image/snapshots.ts';
 import { withQmp } from '../qmp/with-qmp.ts';
 import { readVmConfig } from '../store/vm-config.ts';
 import type { VmName } from '../types.ts';
@@ -17,6 +17,7 @@ export async function mendSnapshot(
   host: Host,
   name: VmName,
   { action, label, running }: SnapshotEntry,
+  deadlineMs: number,
 ): Promise<void> {
   const files = host.paths.vm(name);
   const disks = disksOf(host, files, readVmConfig(name, files));
@@ -25,9 +26,9 @@ export async function mendSnapshot(
     const list = await listSnapshots(disk.chain);
     if (list.some((snapshot) => snapshot.name === label)) having.push(disk);
   }
-  if (action === 'restore') await onDisks(host, name, disks, 'restore', label);
+  if (action === 'restore') await onDisks(host, name, disks, 'restore', label, deadlineMs);
   else if (action === 'delete' || having.length < disks.length)
-    await onDisks(host, name, having, 'delete', label);
+    await onDisks(host, name, having, 'delete', label, deadlineMs);
   if (processesOf(files).length === 0) return await reclaim(host, name, disks);
   if (!running) return;
   await withQmp(files.qmp, async (qmp) => {
@@ -50,13 +51,14 @@ async function reclaim(host: Host, name: VmName, disks: readonly VmDisk[]): Prom
   }
 }
 
-/** By QEMU where it has the disks open. */
+/** By QEMU where it has the disks open. @param deadlineMs for QEMU, which does nothing else meanwhile. */
 export async function onDisks(
   host: Host,
   name: VmName,
   disks: readonly VmDisk[],
   action: 'restore' | 'delete',
   label: string,
+  deadlineMs = CHANGE_MS,
 ): Promise<void> {
   const files = host.paths.vm(name);
   if (processesOf(files).length === 0) {
@@ -67,6 +69,10 @@ export async function onDisks(
   if (disks.length === 0) return;
   await withQmp(files.qmp, async (qmp) => {
     for (const { node: device } of disks)
-      await qmp.execute('blockdev-snapshot-delete-internal-sync', { device, name: label });
+      await qmp.execute(
+        'blockdev-snapshot-delete-internal-sync',
+        { device, name: label },
+        { deadlineMs },
+      );
   });
 }

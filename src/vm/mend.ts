@@ -2,6 +2,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { messageOf } from '../errors.ts';
 import type { VmFiles } from '../host/paths.ts';
+import { CHANGE_MS } from '../image/snapshots.ts';
 import type { VmName } from '../types.ts';
 import type { Host } from './host.ts';
 import { Journal, type JournalEntry } from './journal.ts';
@@ -40,11 +41,19 @@ export async function mended<T>(
   }
 }
 
-/** @returns whether nothing is half-done any more. */
-export async function mend(host: Host, name: VmName, entry: MendedEntry): Promise<boolean> {
+/**
+ * @param deadlineMs for QEMU to change a snapshot.
+ * @returns whether nothing is half-done any more.
+ */
+export async function mend(
+  host: Host,
+  name: VmName,
+  entry: MendedEntry,
+  deadlineMs = CHANGE_MS,
+): Promise<boolean> {
   try {
     if (entry.verb === 'throttle') await limitAsRecorded(host, name);
-    else if (entry.verb === 'snapshot') await mendSnapshot(host, name, entry);
+    else if (entry.verb === 'snapshot') await mendSnapshot(host, name, entry, deadlineMs);
     else mendExport(host, name, entry);
     return true;
   } catch (error) {

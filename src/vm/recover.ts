@@ -14,7 +14,7 @@ import { settleAttempt } from './restart/attempts.ts';
 
 /** Milliseconds for the QEMU of a start that was interrupted. */
 const GRACE_MS = 1000;
-/** Milliseconds for it to tell whether its guest runs. */
+/** Milliseconds for it to tell whether its guest runs, or to be mended for somebody who ends the VM. */
 const PATIENCE_MS = 5000;
 
 /**
@@ -56,7 +56,7 @@ async function finishVerb(host: Host, name: VmName, ending: boolean): Promise<vo
   host.report(`an earlier ${entry.verb} of ${name} was interrupted: cleaning up`);
   if (isMended(entry)) {
     // What cannot be mended now keeps nobody from stopping the VM, and is tried again by the next.
-    if (await mend(host, name, entry)) journal.end();
+    if (await mend(host, name, entry, ending ? PATIENCE_MS : undefined)) journal.end();
     return;
   }
   const record = await host.store.get(name);

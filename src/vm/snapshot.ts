@@ -1,5 +1,10 @@
 import { InputError, NotFoundError, ProvisionerError } from '../errors.ts';
-import { changeSnapshots, type ImageSnapshot, listSnapshots } from '../image/snapshots.ts';
+import {
+  CHANGE_MS,
+  changeSnapshots,
+  type ImageSnapshot,
+  listSnapshots,
+} from '../image/snapshots.ts';
 import { withQmp } from '../qmp/with-qmp.ts';
 import { readVmConfig } from '../store/vm-config.ts';
 import { quote, type VmName } from '../types.ts';
@@ -104,7 +109,11 @@ function takeLive(
     if (running) await qmp.execute('stop');
     try {
       for (const { node } of disks)
-        await qmp.execute('blockdev-snapshot-internal-sync', { device: node, name: label });
+        await qmp.execute(
+          'blockdev-snapshot-internal-sync',
+          { device: node, name: label },
+          { deadlineMs: CHANGE_MS },
+        );
     } finally {
       if (running) await qmp.execute('cont');
     }

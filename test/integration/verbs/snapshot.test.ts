@@ -3,7 +3,10 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { after, before, test } from 'node:test';
 import { run } from '../../../src/host/exec.ts';
+import { poll } from '../../../src/host/time.ts';
 import { parseVmName } from '../../../src/types.ts';
+import { childrenOf } from '../../support/children.ts';
+import { runInjected } from '../../support/inject/injected.ts';
 import { leakCluster } from '../../support/leak-cluster.ts';
 import { Sandbox } from '../../support/sandbox.ts';
 
@@ -119,6 +122,24 @@ test('snapshots are listed, and deleted while the VM runs', async () => {
     'snapshot live2 of VM web1 is deleted\n',
   );
   assert.deepEqual(await names(), ['live1']);
+});
+
+test('a snapshot of a disk so large that QEMU is busy with it for long is waited for', async () => {
+  const point = 'ask qmp.sock blockdev-snapshot-internal-sync';
+  const argv = ['snapshot', 'create', 'web1', 'large'];
+  const running = runInjected(sandbox, argv, { point, how: 'stop' });
+  const verb = await poll(() => childrenOf('T')[0], { deadlineMs: 60_000, everyMs: 20 });
+  assert.ok(verb !== undefined, 'it does not come to that point');
+  const qemu = sandbox.pid('web1');
+  process.kill(qemu, 'SIGSTOP');
+  process.kill(verb, 'SIGCONT');
+  // Longer than other commands may take.
+  await new Promise((resolve) => setTimeout(resolve, 6500));
+  process.kill(qemu, 'SIGCONT');
+  const { code, stderr } = await running;
+  assert.equal(code, 0, stderr);
+  assert.equal((await inspect()).state, 'running');
+  await sandbox.ok('snapshot', ['delete', 'web1', 'large']);
 });
 
 test('restore needs the VM to be off, and brings the disk back', async () => {
