@@ -6,7 +6,7 @@ import { identify, type ProcessIdentity } from './process.ts';
  * Processes by their command line. Anybody can write anything there: only those of the users named are believed.
  */
 export function findProcesses(
-  owners: ReadonlySet<number>,
+  owners: Pick<ReadonlySet<number>, 'has'>,
   isWanted: (argv: readonly string[]) => boolean,
 ): ProcessIdentity[] {
   const found: ProcessIdentity[] = [];

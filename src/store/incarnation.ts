@@ -78,10 +78,24 @@ export function forgetIncarnation(files: VmFiles): void {
  * wrote: a command killed between spawning QEMU and noting it leaves one of which no file tells.
  */
 export function findQemuProcesses(files: VmFiles): ProcessIdentity[] {
-  return findProcesses(ownersOf(files), (argv) => {
+  const isWanted = (argv: readonly string[]): boolean => {
     const at = argv.indexOf('-pidfile');
     return at !== -1 && argv[at + 1] === files.pid;
-  });
+  };
+  const owners = ownersOf(files);
+  if (owners !== undefined) return findProcesses(owners, isWanted);
+  // Elsewhere the same path is another VM's.
+  return findProcesses(ANYBODY, isWanted).filter(({ pid }) => isNear(pid));
+}
+
+const ANYBODY = { has: () => true };
+
+function isNear(pid: number): boolean {
+  try {
+    return fs.readlinkSync(`/proc/${pid}/ns/pid`) === pidNamespace();
+  } catch {
+    return false;
+  }
 }
 
 /** QEMU processes of any VM whose runtime files lie below `run`, by the name on their command line. */
@@ -106,10 +120,11 @@ function argvIfThere(pid: string): string[] {
   }
 }
 
-/** Our own user and QEMU's. */
-function ownersOf(files: VmFiles): Set<number> {
+/** Our own user and QEMU's; undefined for root when no file of the VM is left that tells whose it is. */
+function ownersOf(files: VmFiles): Set<number> | undefined {
+  const own = process.getuid?.();
   const stats = [files.run, files.disk].map((file) => fs.statSync(file, { throwIfNoEntry: false }));
-  return new Set(
-    [process.getuid?.(), ...stats.map((stat) => stat?.uid)].filter((uid) => uid !== undefined),
-  );
+  const owners = stats.map((stat) => stat?.uid).filter((uid) => uid !== undefined);
+  if (own === undefined) return new Set(owners);
+  return own === 0 && owners.length === 0 ? undefined : new Set([own, ...owners]);
 }

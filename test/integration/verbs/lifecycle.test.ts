@@ -426,6 +426,17 @@ test('destroy of one that runs, one that is half-made, one that never was', asyn
   assert.equal(await other.ok('list'), 'NAME\tSTATUS\tIP\tCREATED\n');
 });
 
+test('destroy of a VM whose files are all gone ends its QEMU', async () => {
+  const other = await sandbox.copy('web1');
+  await other.ok('start', ['web1']);
+  const qemu = identify(other.pid('web1'));
+  const { run, directory } = other.files('web1');
+  for (const gone of [run, directory]) fs.rmSync(gone, { recursive: true });
+  assert.equal(await other.ok('destroy', ['web1']), 'VM web1 is destroyed\n');
+  assert.ok(qemu !== undefined && !isRunning(qemu));
+  assert.deepEqual(await leftovers(other.config.paths), []);
+});
+
 test('destroy of a VM whose QEMU hangs', async () => {
   const other = await sandbox.copy('web1');
   await other.ok('start', ['web1']);
