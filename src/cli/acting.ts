@@ -11,7 +11,7 @@ import { contextOf, type Wanted } from './context.ts';
 import { openedBy } from './files.ts';
 import type { ActingVerb, Invocation } from './invocation.ts';
 import { runVerb } from './run-verb.ts';
-import { stdout } from './stdio.ts';
+import { bareStdout } from './stdio.ts';
 import { embeddedStore } from './store.ts';
 
 export { sampleVm } from './sample-vm.ts';
@@ -67,7 +67,7 @@ function rootOf(context: RootContext, named: Named): RootSide {
   const { role, settings } = context;
   switch (role.kind) {
     case 'own':
-      return localRoot(context, openedBy(named, stdout));
+      return localRoot(context, openedBy(named, bareStdout));
     case 'agent':
       return remoteRoot(agentTransport(settings.root_agent_socket), context);
     case 'split':

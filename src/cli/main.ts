@@ -1,7 +1,7 @@
 import * as path from 'node:path';
 import { helpText, versionText } from './help.ts';
 import { LOOKING, runLooking } from './looking.ts';
-import { isOutputLost, stderr, stdout } from './stdio.ts';
+import { stderr, stdout } from './stdio.ts';
 import { VERBS, verbOfCommand } from './verbs.ts';
 
 /**
@@ -49,5 +49,6 @@ process.umask(0o022);
 // When nothing is left to do: Node would first take apart what the kernel takes back whole.
 process.once('beforeExit', () => process.exit());
 main().then((code) => {
-  process.exitCode = isOutputLost() ? 1 : code;
+  // 1 when a result could not be written, at whatever time.
+  process.exitCode ||= code;
 });

@@ -81,7 +81,7 @@ async function parse(
   const command = new Command(words)
     .description(`${verb.summary[0]?.toUpperCase()}${verb.summary.slice(1)}.`)
     .exitOverride()
-    .configureOutput({ writeErr: () => undefined })
+    .configureOutput({ writeOut: (text) => stdout().write(text), writeErr: () => undefined })
     .showSuggestionAfterError(false)
     .option('-v, --verbose', 'say more on stderr')
     .version(versionText().trim(), '-V, --version', 'print the version')
@@ -128,7 +128,7 @@ function output(): Output {
     rawError: (bytes) => stderr().write(bytes),
     note: (text) => stderr().write(`${text}\n`),
     get terminal() {
-      return stdout().isTTY === true;
+      return process.stdout.isTTY === true;
     },
   };
 }

@@ -1,20 +1,29 @@
 import * as fs from 'node:fs';
+import * as path from 'node:path';
 
 /** Bytes that a pipe takes in one piece (pipe(7)). */
 const PIPE_BUF = 4096;
 
-let lost = false;
 let said = false;
 let [out, err]: (NodeJS.WriteStream | undefined)[] = [];
 
 /** Standard output. Made when it is first used: a stream takes a millisecond, and not every verb needs both. */
 export function stdout(): NodeJS.WriteStream {
   // A reader that went away must not end us half-way. Who did not get the result must not be told of success.
-  out ??= process.stdout.on('error', () => {
-    lost = true;
+  out ??= process.stdout.on('error', ({ code, message }: NodeJS.ErrnoException) => {
+    // A reader that went away knows.
+    if (code !== 'EPIPE' && process.exitCode !== 1) {
+      const program = path.basename(process.argv[1] ?? '');
+      stderr().write(`${program}: stdout cannot be written: ${message}\n`);
+    }
     process.exitCode = 1;
   });
   return out;
+}
+
+/** Standard output for who is told of each write whether it failed. */
+export function bareStdout(): NodeJS.WriteStream {
+  return process.stdout.on('error', () => undefined);
 }
 
 export function stderr(): NodeJS.WriteStream {
@@ -42,9 +51,4 @@ function writeAtOnce(bytes: Buffer): number {
   } catch {
     return 0;
   }
-}
-
-/** Whether a result could not be written. */
-export function isOutputLost(): boolean {
-  return lost;
 }

@@ -128,7 +128,9 @@ const SYSTEM_RUN = '/run/blockhost-qemu';
 
 function absolute(directory: string): string {
   if (path.isAbsolute(directory)) return path.normalize(directory);
-  throw new InputError(`${directory} is not an absolute path`);
+  throw new InputError(`${directory || 'an empty text'} is not an absolute path`, {
+    hint: 'BLOCKHOST_QEMU_STATE_DIR, BLOCKHOST_QEMU_RUN_DIR and the settings name directories',
+  });
 }
 
 async function readSettings(env: NodeJS.ProcessEnv): Promise<Pick<Config, 'settings' | 'given'>> {

@@ -184,6 +184,22 @@ test('an unknown verb, and none', async () => {
   }
 });
 
+test('a result that cannot be written is told, in one line, and is a failure', async () => {
+  for (const [verb, ...args] of [
+    ['list'],
+    ['status', 'web1'],
+    ['create', '--help'],
+    ['destroy', 'web1'],
+    ['backup', '--help'],
+  ]) {
+    const command = [programFile(`blockhost-vm-${verb}`), ...args].join(' ');
+    const shell = ['sh', '-c', `${command} >/dev/full`];
+    const { code, stderr } = await new Running(shell, { env: sandbox.env }).done;
+    assert.equal(code, 1, command);
+    assert.match(stderr, /^blockhost-[a-z-]+: stdout cannot be written: ENOSPC[^\n]*\n$/, command);
+  }
+});
+
 test('a damaged record file: every verb that needs it names it, and leaves it alone', async () => {
   const own = await Sandbox.make({ after }, { accel: 'tcg' });
   fs.mkdirSync(own.state);
