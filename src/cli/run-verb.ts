@@ -126,7 +126,8 @@ function output(): Output {
     line: (text) => say(`${text}\n`),
     raw: (bytes) => stdout().write(bytes),
     rawError: (bytes) => stderr().write(bytes),
-    note: (text) => stderr().write(`${text}\n`),
+    // Words of guests are among it.
+    note: (text) => stderr().write(`${text.replace(/[^\n\t]+/g, visible)}\n`),
     get terminal() {
       return process.stdout.isTTY === true;
     },

@@ -175,8 +175,9 @@ export function explainAccess(error: unknown, { state, run, front }: Paths): unk
   const directory = [front, state, run].find((own) => file === own || file?.startsWith(`${own}/`));
   const why = code === undefined ? undefined : ACCESS[code];
   if (directory === undefined || why === undefined) return error;
+  const remedy = code === 'EROFS' ? 'mount it for writing' : 'run the command as root';
   return new ProvisionerError(`${directory} ${why}`, {
-    hint: 'run the command as root, or set BLOCKHOST_QEMU_STATE_DIR to a folder of yours',
+    hint: `${remedy}, or set BLOCKHOST_QEMU_STATE_DIR to a folder of yours`,
     cause: error,
   });
 }

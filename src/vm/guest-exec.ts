@@ -48,9 +48,14 @@ export async function runInGuest(
   return {
     stdout: result.stdout,
     stderr: result.stderr,
-    exitCode: result.exitCode ?? 128 + (result.signal ?? 0),
+    exitCode: exitCodeOf(result.exitCode ?? 128 + (result.signal ?? 0)),
     truncated: result.stdoutTruncated || result.stderrTruncated,
   };
+}
+
+/** Of a process on Linux; another guest may have larger codes, of which the kernel would keep the lowest byte, 0 perhaps. */
+export function exitCodeOf(code: number): number {
+  return code >= 0 && code <= 255 ? code : 255;
 }
 
 /** QEMU knows whether anybody in the guest has the agent's port open: no need to wait for silence. */
