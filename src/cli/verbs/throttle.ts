@@ -4,8 +4,8 @@ import { LIMIT_KEYS, LIMIT_RANGES, type LimitKey } from '../../store/vm-limits.t
 import { parseVmName } from '../../types.ts';
 import { LIMIT_GROUPS } from '../../vm/limits/apply.ts';
 import { measure } from '../../vm/limits/measure.ts';
-import { type LimitChange, mergeLimits } from '../../vm/limits/merge.ts';
-import { disagreeing, showLimits, throttleVm } from '../../vm/limits/throttle.ts';
+import { idleBursts, type LimitChange, mergeLimits } from '../../vm/limits/merge.ts';
+import { disagreeing, type ShownLimits, showLimits, throttleVm } from '../../vm/limits/throttle.ts';
 import { changedLines, LIMIT_WORDS, limitLine } from '../../vm/limits/words.ts';
 import type { ActingVerb, Invocation } from '../invocation.ts';
 
@@ -29,6 +29,7 @@ const OPTIONS: Record<LimitKey, [words: string, help: string]> = {
 /** Values of which 0 is none: the contract gives their ranges from 1. */
 const WITHOUT_ZERO: readonly LimitKey[] = ['cpu_shares', 'cpu_quota'];
 const VERIFY_SECONDS = 5;
+const IDLE = 'has no effect until a rate is below it';
 
 export const verb: ActingVerb = {
   summary: 'limit CPU, disk and bandwidth of a running VM, at once and until --reset',
@@ -85,6 +86,8 @@ async function doChange(
   const { before, after, failed } = await throttleVm(host, name, change);
   const named = failed.length > 0 ? [] : LIMIT_KEYS.filter((key) => change.set[key] !== undefined);
   for (const line of changedLines(before, after, named)) out.line(line);
+  for (const key of idleBursts(after).filter((one) => named.includes(one)))
+    out.note(`VM ${name}: ${LIMIT_WORDS[key].what} ${IDLE}`);
   const wanted = mergeLimits(before, change);
   for (const { group, error } of failed) {
     const { keys = [] } = LIMIT_GROUPS.find((one) => one.name === group) ?? {};
@@ -105,18 +108,19 @@ async function doShow({ host, out, options }: Invocation, name: Name): Promise<b
     return wrong.length === 0;
   }
   for (const key of LIMIT_KEYS) {
-    const [asked, found] = [requested[key], inForce?.[key]];
-    if (asked === undefined && found === undefined) continue;
-    const state =
-      inForce === null
-        ? 'at the next start'
-        : asked === found
-          ? ['in force', ...(since[key] === undefined ? [] : [`since ${since[key]}`])].join(' ')
-          : `NOT in force: ${limitLine(key, found)}`;
-    out.line(`${limitLine(key, asked)} (${state})`);
+    if (requested[key] === undefined && inForce?.[key] === undefined) continue;
+    out.line(`${limitLine(key, requested[key])} (${stateOf(key, shown)})`);
   }
   if (Object.keys(requested).length === 0 && wrong.length === 0) out.line('no limits');
   return wrong.length === 0;
+}
+
+function stateOf(key: LimitKey, { requested, inForce, since }: ShownLimits): string {
+  if (inForce === null) return 'at the next start';
+  const found = inForce[key];
+  if (requested[key] !== found) return `NOT in force: ${limitLine(key, found)}`;
+  if (idleBursts(requested).includes(key)) return IDLE;
+  return since[key] === undefined ? 'in force' : `in force since ${since[key]}`;
 }
 
 /** @throws InputError for a value out of its range. */

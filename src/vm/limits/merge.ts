@@ -31,6 +31,18 @@ export function hasAny(limits: VmLimits, keys: readonly LimitKey[] = LIMIT_KEYS)
   return keys.some((key) => limits[key] !== undefined);
 }
 
+/** Bursts that are kept, but change nothing: no rate is below them. */
+export function idleBursts(limits: VmLimits): LimitKey[] {
+  const { iops_burst: burst = 0, iops_read, iops_write, bandwidth_in, bandwidth_out } = limits;
+  const disk = [iops_read, iops_write].some((rate) => rate !== undefined && rate < burst);
+  const network = bandwidth_in !== undefined || bandwidth_out !== undefined;
+  const idle: LimitKey[] = [
+    ...(disk ? [] : (['iops_burst', 'iops_burst_seconds'] as const)),
+    ...(network ? [] : (['bandwidth_burst'] as const)),
+  ];
+  return idle.filter((key) => limits[key] !== undefined);
+}
+
 function isDefault(key: LimitKey, value: number): boolean {
   return key === 'cpu_shares' && value === DEFAULT_SHARES;
 }

@@ -5,7 +5,7 @@ import { LIMIT_KEYS, LIMIT_RANGES, VmLimits } from '../../../../src/store/vm-lim
 import { LIMIT_GROUPS } from '../../../../src/vm/limits/apply.ts';
 import { qemuLimits } from '../../../../src/vm/limits/disk.ts';
 import { allowed, oneRequest } from '../../../../src/vm/limits/measure.ts';
-import { type LimitChange, mergeLimits } from '../../../../src/vm/limits/merge.ts';
+import { idleBursts, type LimitChange, mergeLimits } from '../../../../src/vm/limits/merge.ts';
 import { changedLines, LIMIT_WORDS } from '../../../../src/vm/limits/words.ts';
 import { Random } from '../../../support/random.ts';
 
@@ -94,6 +94,18 @@ function randomChange(next: () => number): LimitChange {
   }
   return { set, reset: next() < 0.05 };
 }
+
+test('a burst that no rate is below has no effect', () => {
+  assert.deepEqual(idleBursts({ iops_burst: 500, bandwidth_burst: 80 }), [
+    'iops_burst',
+    'bandwidth_burst',
+  ]);
+  const disk = { iops_burst: 500, iops_burst_seconds: 9 };
+  assert.deepEqual(idleBursts({ ...disk, iops_read: 500, bps_write: 1 }), Object.keys(disk));
+  assert.deepEqual(idleBursts({ ...disk, iops_read: 900, iops_write: 499 }), []);
+  assert.deepEqual(idleBursts({ bandwidth_out: 9, bandwidth_burst: 1, iops_read: 5 }), []);
+  assert.deepEqual(idleBursts({ iops_read: 5, iops_burst_seconds: 9 }), ['iops_burst_seconds']);
+});
 
 test('a burst that was saved up is no excess', () => {
   const burst = { iops_read: 500, iops_burst: 2000 };
