@@ -47,7 +47,7 @@ export const verb: ActingVerb = {
       );
   },
   async run(invocation) {
-    const { args, options, host } = invocation;
+    const { args, options } = invocation;
     const name = parseVmName(args[0]);
     const change = changeOf(options);
     const [show, verify] = [options.show === true, options.verify === true];
@@ -59,19 +59,7 @@ export const verb: ActingVerb = {
     let good = true;
     if (change !== undefined) good = await doChange(invocation, name, change);
     if (show) good = (await doShow(invocation, name)) && good;
-    if (verify) {
-      const { requested } = await showLimits(host, name);
-      const results = await measure(host, name, requested, VERIFY_SECONDS);
-      if (results.length === 0) invocation.out.line('no limits on what can be measured');
-      for (const { key, limit, achieved, exceeded } of results) {
-        const { what, value } = LIMIT_WORDS[key];
-        const verdict = exceeded ? 'EXCEEDED' : 'kept';
-        invocation.out.line(
-          `${what}: uses ${value(Math.round(achieved))} of ${value(limit)}: ${verdict}`,
-        );
-        good &&= !exceeded;
-      }
-    }
+    if (verify) good = (await doVerify(invocation, name)) && good;
     return good ? 0 : 1;
   },
 };
@@ -113,6 +101,23 @@ async function doShow({ host, out, options }: Invocation, name: Name): Promise<b
   }
   if (Object.keys(requested).length === 0 && wrong.length === 0) out.line('no limits');
   return wrong.length === 0;
+}
+
+async function doVerify({ host, out }: Invocation, name: Name): Promise<boolean> {
+  const shown = await showLimits(host, name);
+  const wrong = disagreeing(shown);
+  const results = await measure(host, name, shown.requested, VERIFY_SECONDS);
+  // What is not limited may use little all the same.
+  for (const key of wrong)
+    out.line(`${limitLine(key, shown.requested[key])} (${stateOf(key, shown)})`);
+  if (results.length + wrong.length === 0) out.line('no limits on what can be measured');
+  for (const { key, limit, achieved, exceeded } of results) {
+    if (wrong.includes(key)) continue;
+    const { what, value } = LIMIT_WORDS[key];
+    const verdict = exceeded ? 'EXCEEDED' : 'kept';
+    out.line(`${what}: uses ${value(Math.round(achieved))} of ${value(limit)}: ${verdict}`);
+  }
+  return wrong.length === 0 && !results.some(({ exceeded }) => exceeded);
 }
 
 function stateOf(key: LimitKey, { requested, inForce, since }: ShownLimits): string {

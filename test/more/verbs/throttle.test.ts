@@ -108,6 +108,16 @@ test('repeating a command mends what somebody else has undone', async () => {
   assert.deepEqual((await show()).in_force?.bandwidth_in, 10_000);
 });
 
+test('--verify does not call a limit kept that is not there', async () => {
+  await namespace.exec('tc', 'filter', 'del', 'dev', TAP, 'ingress');
+  const { code, stdout } = await run('throttle', 'web1', '--verify');
+  assert.equal(code, 1);
+  assert.match(stdout, /bandwidth from the guest: 2 Mbit\/s \(NOT in force: .*unlimited\)/);
+  assert.doesNotMatch(stdout, /from the guest: uses/);
+  await throttle('--iops-read', '600');
+  assert.deepEqual((await show()).in_force?.bandwidth_out, 2000);
+});
+
 test('a bucket of another size is noticed, and mended', async () => {
   await throttle('--bandwidth-out', '2000', '--bandwidth-burst', '800');
   assert.equal((await show()).in_force?.bandwidth_burst, 800);
