@@ -1,5 +1,5 @@
 import * as fs from 'node:fs';
-import { InputError } from '../errors.ts';
+import { InputError, messageOf } from '../errors.ts';
 import { MiB } from '../types.ts';
 
 /** Opening a pipe waits for its other end; what it is shows only then. */
@@ -26,9 +26,16 @@ export function openRegular(file: string, what: string): number {
 export function readSmallFile(file: string, what: string, mostBytes: number): string {
   const fd = openRegular(file, what);
   try {
-    if (fs.fstatSync(fd).size > mostBytes)
-      throw new InputError(`${what} is larger than ${mostBytes / MiB} MiB`);
-    return fs.readFileSync(fd, 'utf8');
+    // Of files in /proc the size says nothing.
+    const bytes = Buffer.alloc(mostBytes + 1);
+    let length = 0;
+    for (let read = -1; read !== 0 && length <= mostBytes; length += read)
+      read = fs.readSync(fd, bytes, length, bytes.length - length, null);
+    if (length > mostBytes) throw new InputError(`${what} is larger than ${mostBytes / MiB} MiB`);
+    return bytes.toString('utf8', 0, length);
+  } catch (cause) {
+    if (cause instanceof InputError) throw cause;
+    throw new InputError(`${what} cannot be read: ${messageOf(cause)}`, { cause });
   } finally {
     fs.closeSync(fd);
   }

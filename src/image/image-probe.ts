@@ -82,13 +82,13 @@ function refuse(file: string, what: string, command: string): never {
 }
 
 function readHead(file: string): { head: Buffer; size: number } {
-  let stat: fs.Stats;
   try {
-    stat = fs.statSync(file);
+    const stat = fs.statSync(file);
+    if (!stat.isFile()) throw new InputError(`${file} is not a regular file`);
+    return { head: readRange(file, 0, 1024), size: stat.size };
   } catch (cause) {
+    if (cause instanceof InputError) throw cause;
     if (errnoOf(cause) === 'ENOENT') throw new NotFoundError(`there is no file ${file}`);
     throw new InputError(`${file} cannot be read: ${messageOf(cause)}`, { cause });
   }
-  if (!stat.isFile()) throw new InputError(`${file} is not a regular file`);
-  return { head: readRange(file, 0, 1024), size: stat.size };
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as z from 'zod/mini';
-import { InputError } from '../../errors.ts';
+import { InputError, messageOf } from '../../errors.ts';
 import { describeMismatch } from '../../host/mismatch.ts';
 import { openRegular } from '../../host/regular-file.ts';
 import { quote } from '../../types.ts';
@@ -88,7 +88,7 @@ export class BackupReader {
     let have = this.#block.length;
     while (have < length) {
       const block = Buffer.allocUnsafe(BLOCK);
-      const size = fs.readSync(this.#fd, block);
+      const size = this.#read(block);
       if (size === 0) throw this.#wrong('is not complete: its end is missing');
       parts.push(block.subarray(0, size));
       have += size;
@@ -98,6 +98,14 @@ export class BackupReader {
     this.#block = all.subarray(length);
     this.#hash.update(taken);
     return taken;
+  }
+
+  #read(block: Buffer): number {
+    try {
+      return fs.readSync(this.#fd, block);
+    } catch (cause) {
+      throw this.#wrong(`cannot be read: ${messageOf(cause)}`);
+    }
   }
 
   #wrong(what: string): InputError {
