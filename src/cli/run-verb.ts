@@ -60,7 +60,11 @@ export async function runVerb<V extends Declared, H extends ReadHost>({
     const verbs = Object.keys(VERBS).filter((other) => VERBS[other]?.hidden !== true);
     return await verb.run({ ...parsed, host, out, verbs });
   } catch (thrown) {
-    const error = paths === undefined ? thrown : explainAccess(thrown, paths);
+    // What waits in Node itself says only that it was aborted.
+    const { aborted, reason } = abort.signal;
+    const why =
+      aborted && thrown instanceof Error && thrown.name === 'AbortError' ? reason : thrown;
+    const error = paths === undefined ? why : explainAccess(why, paths);
     out.note(`${command}: ${oneLine(error)}`);
     if (verbose) for (const line of details(error)) out.note(`  ${line}`);
     blind?.();
