@@ -8,34 +8,43 @@ import { callRootAgent, exchange, frame } from '../../support/root-agent/client.
 import { asEngine } from '../host/engine.ts';
 import { configureBridge, guestImage, verb } from '../suite/verbs.ts';
 
-// The real door: BlockHost's root agent, our action module, the program. Times are told in starts of Node, of which
-// a second holds fifteen on the machine the bounds were set for.
+// The real door: BlockHost's root agent, our action module, the program. Times are told in starts of Node at that moment,
+// of which a second holds fifteen on the machine the bounds were set for. Others use the machine under this host, too: what
+// takes longer is tried again, and what always does is too slow.
 
 const engine = { as: asEngine, who: 'engine' };
 const SECOND = 15;
-let nodeStart = 0;
+const TRIES = 4;
 
 before(async () => {
   configureBridge();
   const tiny = ['--image', await guestImage(), '--memory', '96', '--disk', '1', '--apply'];
   const { code, stderr } = await verb(engine, 'create', 'web1', ...tiny);
   assert.equal(code, 0, stderr);
-  const times: number[] = [];
-  for (let i = 0; i < 3; i++) {
-    const began = performance.now();
-    await run('node', ['-e', '1']);
-    times.push(performance.now() - began);
-  }
-  nodeStart = times.sort((a, b) => a - b)[1] ?? Number.NaN;
 });
 
-async function timed(
-  action: string,
-  params: object,
-): Promise<{ ok: boolean; starts: number; error: string }> {
+interface Timed {
+  ok: boolean;
+  error: string;
+  /** How many starts of Node it took. */
+  starts: number;
+}
+
+async function timed(action: string, params: object): Promise<Timed> {
   const began = performance.now();
   const { ok, error = '' } = await callRootAgent(action, params);
-  return { ok, error, starts: (performance.now() - began) / nodeStart };
+  const took = performance.now() - began;
+  await run('node', ['-e', '1']);
+  return { ok, error, starts: took / (performance.now() - began - took) };
+}
+
+/** Of a request that can be repeated. */
+async function inTime(action: string, params: object): Promise<Timed> {
+  let found = await timed(action, params);
+  for (let tries = 1; tries < TRIES && found.starts >= SECOND; tries++)
+    found = await timed(action, params);
+  assert.ok(found.starts < SECOND, `${action} took ${found.starts.toFixed(1)} starts of Node`);
+  return found;
 }
 
 test('each handler is back in well under a second', async (t) => {
@@ -46,10 +55,17 @@ test('each handler is back in well under a second', async (t) => {
     ['qemu-vm-stop', { name: 'web1', how: 'quit', wait_ms: 400 }],
     ['qemu-vm-start', { name: 'web1' }],
   ];
-  for (const [action, params] of calls) {
-    const { ok, error, starts } = await timed(action, params);
+  const least = calls.map(() => Number.POSITIVE_INFINITY);
+  for (let tries = 0; tries < TRIES && least.some((starts) => starts >= SECOND); tries++) {
+    for (const [i, [action, params]] of calls.entries()) {
+      const { ok, error, starts } = await timed(action, params);
+      assert.ok(ok, `${action}: ${error}`);
+      least[i] = Math.min(least[i] ?? starts, starts);
+    }
+  }
+  for (const [i, [action]] of calls.entries()) {
+    const starts = least[i] ?? Number.NaN;
     t.diagnostic(`${action}: ${starts.toFixed(1)} starts of Node`);
-    assert.ok(ok, `${action}: ${error}`);
     assert.ok(starts < SECOND, `${action} took ${starts.toFixed(1)} starts of Node`);
   }
 });
@@ -81,17 +97,16 @@ test('hostile requests are refused, soon, and change nothing', async () => {
   for (const [i, request] of requests.entries()) {
     for (const name of names.filter((_, n) => (n + i) % 2 === 0)) {
       const params = { name, how: 'kill', wait_ms: 0, limits: {}, token: name };
-      const { ok, error, starts } = await timed(`qemu-${request}`, params);
+      const { ok, error } = await inTime(`qemu-${request}`, params);
       assert.equal(ok, false, `${request} ${JSON.stringify(name)}`);
       assert.ok(error.length > 0 && error.length < 1000 && !error.includes('Traceback'), error);
-      assert.ok(starts < SECOND, `${request} took ${starts.toFixed(1)} starts of Node`);
     }
   }
   for (const params of [
     { name: 'web1', extra: 1 },
     { name: 'web1', path: '/etc/passwd' },
   ])
-    assert.equal((await timed('qemu-vm-start', params)).ok, false);
+    assert.equal((await callRootAgent('qemu-vm-start', params)).ok, false);
   assert.ok(fs.existsSync(`/proc/${pid}`));
   const after = fs.readdirSync('/var/lib/blockhost-qemu', { recursive: true }).sort();
   assert.deepEqual(after, before);
@@ -123,7 +138,7 @@ test('a start that is already under way, or done, is answered as such', async ()
 
 test('what is left in the place of a VM holds nobody up', async () => {
   const stop = { name: 'web1', how: 'kill', wait_ms: 400 };
-  assert.equal((await timed('qemu-vm-stop', stop)).ok, true);
+  assert.equal((await callRootAgent('qemu-vm-stop', stop)).ok, true);
   const unit = 'blockhost-vm-web1.scope';
   const left = spawn('systemd-run', ['--quiet', '--scope', `--unit=${unit}`, 'sleep', '1000'], {
     stdio: 'ignore',
@@ -132,10 +147,9 @@ test('what is left in the place of a VM holds nobody up', async () => {
     const there = (): true | undefined =>
       fs.existsSync(`/run/systemd/transient/${unit}`) ? true : undefined;
     assert.ok(await poll(there, { deadlineMs: 60_000, everyMs: 50 }));
-    const { ok, error, starts } = await timed('qemu-vm-start', { name: 'web1' });
+    const { ok, error } = await inTime('qemu-vm-start', { name: 'web1' });
     assert.equal(ok, false);
     assert.match(error, /VM web1: its unit blockhost-vm-web1\.scope is in use/);
-    assert.ok(starts < SECOND, `${starts.toFixed(1)} starts of Node`);
   } finally {
     // What a start that failed has cleared away is not there any more.
     left.kill('SIGKILL');
