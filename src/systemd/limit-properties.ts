@@ -28,27 +28,29 @@ export interface DiskLimits {
 /**
  * The disk's limits are QEMU's to keep. This is the fence behind, for a QEMU that no longer obeys: far enough
  * off that it never holds up what was allowed, a burst neither. One request of a guest can become 65 here (Linux asks for up to
- * 4 MiB at once, over clusters of 64 KiB, and the image's tables come on top), and a small one can move a whole cluster.
+ * 4 MiB at once, over clusters of 64 KiB, and the image's tables come on top), and a sector of 512 bytes can move a cluster of
+ * data and one of the tables. `least` keeps QEMU able to end: what waits in the kernel cannot be killed.
  */
-const HEADROOM = 80;
+const OPERATIONS = { headroom: 80, least: 1000 };
+const BYTES = { headroom: 300, least: 10_000_000 };
 
 const IO_PROPERTIES = [
-  ['IOReadIOPSMax', 'iops_read', 'iops_burst'],
-  ['IOWriteIOPSMax', 'iops_write', 'iops_burst'],
-  ['IOReadBandwidthMax', 'bps_read'],
-  ['IOWriteBandwidthMax', 'bps_write'],
+  ['IOReadIOPSMax', OPERATIONS, 'iops_read', 'iops_burst'],
+  ['IOWriteIOPSMax', OPERATIONS, 'iops_write', 'iops_burst'],
+  ['IOReadBandwidthMax', BYTES, 'bps_read'],
+  ['IOWriteBandwidthMax', BYTES, 'bps_write'],
 ] as const;
 
 /** @param device its name in /dev; without one there is nothing to set. */
 export function ioProperties(limits: DiskLimits, device: string | undefined): string[] {
   if (device === undefined) return [];
-  return IO_PROPERTIES.flatMap(([property, key, burst]) => {
+  return IO_PROPERTIES.flatMap(([property, { headroom, least }, key, burst]) => {
     const limit = limits[key];
     // The empty value clears the list of devices; whatever follows is added to it.
     const cleared = `${property}=`;
     if (limit === undefined) return [cleared];
     const most = Math.max(limit, burst === undefined ? 0 : (limits[burst] ?? 0));
-    return [cleared, `${property}=/dev/${device} ${most * HEADROOM}`];
+    return [cleared, `${property}=/dev/${device} ${Math.max(least, most * headroom)}`];
   });
 }
 

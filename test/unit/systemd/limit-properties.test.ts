@@ -26,7 +26,7 @@ test('behind the limits of QEMU stands a wider one on the disk below, or none', 
     'IOWriteIOPSMax=',
     'IOReadBandwidthMax=',
     'IOWriteBandwidthMax=',
-    'IOWriteBandwidthMax=/dev/sda 80000000',
+    'IOWriteBandwidthMax=/dev/sda 300000000',
   ]);
   assert.deepEqual(ioProperties({ iops_read: 500 }, undefined), []);
 });
@@ -38,7 +38,20 @@ test('a burst above a rate moves the fence with it, one below does not', () => {
     [
       'IOReadIOPSMax=/dev/sda 160000',
       'IOWriteIOPSMax=/dev/sda 240000',
-      'IOReadBandwidthMax=/dev/sda 8000',
+      'IOReadBandwidthMax=/dev/sda 10000000',
+    ],
+  );
+});
+
+test('no fence is so close that QEMU could not end', () => {
+  const all = { iops_read: 1, iops_write: 1, bps_read: 1, bps_write: 1 };
+  assert.deepEqual(
+    ioProperties(all, 'sda').filter((property) => !property.endsWith('=')),
+    [
+      'IOReadIOPSMax=/dev/sda 1000',
+      'IOWriteIOPSMax=/dev/sda 1000',
+      'IOReadBandwidthMax=/dev/sda 10000000',
+      'IOWriteBandwidthMax=/dev/sda 10000000',
     ],
   );
 });
