@@ -67,12 +67,11 @@ export async function onDisks(
   }
   if (action === 'restore') throw new ProvisionerError('it runs: a restore goes on when it is off');
   if (disks.length === 0) return;
+  // Who mends after an interrupt has a deadline to go by.
+  const { signal } = host;
+  const limits = { deadlineMs, ...(signal.aborted ? {} : { signal }) };
   await withQmp(files.qmp, async (qmp) => {
     for (const { node: device } of disks)
-      await qmp.execute(
-        'blockdev-snapshot-delete-internal-sync',
-        { device, name: label },
-        { deadlineMs },
-      );
+      await qmp.execute('blockdev-snapshot-delete-internal-sync', { device, name: label }, limits);
   });
 }

@@ -36,10 +36,16 @@ export async function mended<T>(
     if (isWhole(result) || (await mend(host, name, entry))) journal.end();
     return result;
   } catch (error) {
-    if (await mend(host, name, entry)) journal.end();
+    const { aborted } = host.signal;
+    if (await mend(host, name, entry, aborted ? INTERRUPTED_MS : CHANGE_MS)) journal.end();
+    // Whatever failed in consequence.
+    host.signal.throwIfAborted();
     throw error;
   }
 }
+
+/** For QEMU to undo what somebody has interrupted, who waits. */
+const INTERRUPTED_MS = 10_000;
 
 /**
  * @param deadlineMs for QEMU to change a snapshot.

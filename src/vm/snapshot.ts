@@ -97,6 +97,9 @@ function change<T>(
   });
 }
 
+/** Milliseconds that who interrupts a snapshot waits for QEMU to be done, so that its guest goes on. */
+const FINISH_MS = 30_000;
+
 /** All disks at one moment: while the guest's CPUs are halted nothing is written. */
 function takeLive(
   host: Host,
@@ -104,6 +107,7 @@ function takeLive(
   disks: readonly VmDisk[],
   label: string,
 ): Promise<void> {
+  const { signal } = host;
   return withQmp(host.paths.vm(name).qmp, async (qmp) => {
     const { running } = await qmp.execute('query-status');
     if (running) await qmp.execute('stop');
@@ -112,10 +116,11 @@ function takeLive(
         await qmp.execute(
           'blockdev-snapshot-internal-sync',
           { device: node, name: label },
-          { deadlineMs: CHANGE_MS },
+          { deadlineMs: CHANGE_MS, signal },
         );
     } finally {
-      if (running) await qmp.execute('cont');
+      const limits = signal.aborted ? { deadlineMs: FINISH_MS } : {};
+      if (running) await qmp.execute('cont', undefined, limits);
     }
   });
 }

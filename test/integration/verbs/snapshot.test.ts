@@ -142,6 +142,26 @@ test('a snapshot of a disk so large that QEMU is busy with it for long is waited
   await sandbox.ok('snapshot', ['delete', 'web1', 'large']);
 });
 
+test('one that takes too long can be interrupted, and its guest goes on', async () => {
+  const point = 'ask qmp.sock blockdev-snapshot-internal-sync';
+  const argv = ['snapshot', 'create', 'web1', 'large'];
+  const running = runInjected(sandbox, argv, { point, how: 'stop' });
+  const verb = await poll(() => childrenOf('T')[0], { deadlineMs: 60_000, everyMs: 20 });
+  assert.ok(verb !== undefined, 'it does not come to that point');
+  const qemu = sandbox.pid('web1');
+  process.kill(qemu, 'SIGSTOP');
+  process.kill(verb, 'SIGCONT');
+  process.kill(verb, 'SIGINT');
+  // Longer than other commands may take, and before the end of its patience.
+  await new Promise((resolve) => setTimeout(resolve, 6500));
+  process.kill(qemu, 'SIGCONT');
+  const { code, stderr } = await running;
+  assert.equal(code, 1, stderr);
+  assert.match(stderr, /^blockhost-qemu snapshot: interrupted by SIGINT\n$/);
+  assert.equal((await inspect()).state, 'running');
+  assert.doesNotMatch(await sandbox.ok('snapshot', ['list', 'web1']), /large/);
+});
+
 test('restore needs the VM to be off, and brings the disk back', async () => {
   const running = await sandbox.run('snapshot', ['restore', 'web1', 'live1']);
   assert.match(running.stderr, /VM web1 is running: a snapshot is restored when it is off/);
