@@ -14,13 +14,12 @@ const SHARED = { cache: { direct: false, 'no-flush': false }, aio: 'threads' };
 /**
  * Every layer is named, the backing file too: QEMU then never follows a path that stands in an image.
  */
-export function systemDisk({ file, backing, aio, direct }: DiskLaunch): string[][] {
-  const cache = { direct, 'no-flush': false };
+export function systemDisk(disk: DiskLaunch): string[][] {
   return [
     blockdev({
       driver: 'file',
       'node-name': 'template-file',
-      filename: backing,
+      filename: disk.backing,
       'read-only': true,
       'auto-read-only': false,
       ...SHARED,
@@ -32,23 +31,7 @@ export function systemDisk({ file, backing, aio, direct }: DiskLaunch): string[]
       'read-only': true,
       cache: SHARED.cache,
     }),
-    blockdev({
-      driver: 'file',
-      'node-name': 'disk-file',
-      filename: file,
-      discard: 'unmap',
-      cache,
-      aio,
-    }),
-    blockdev({
-      driver: 'qcow2',
-      'node-name': 'disk-image',
-      file: 'disk-file',
-      backing: 'template',
-      discard: 'unmap',
-      'detect-zeroes': 'unmap',
-      cache,
-    }),
+    ...ownImage('disk', disk, 'template'),
     ['-object', `throttle-group,id=${THROTTLE_GROUP}`],
     throttled('disk', 'disk-image'),
     [
@@ -67,8 +50,21 @@ export function seed(file: string): string[][] {
 }
 
 /** One of the VM's own, on the same storage as the system's. @param number its place, from 1 */
-export function extraDisk({ aio, direct }: DiskLaunch, file: string, number: number): string[][] {
+export function extraDisk(system: DiskLaunch, file: string, number: number): string[][] {
   const id = `extra${number}`;
+  return [
+    ...ownImage(id, { ...system, file }, null),
+    throttled(id, `${id}-image`),
+    ['-device', `virtio-blk-pci,id=${id},drive=${id},iothread=io0,discard=on,serial=${id}`],
+  ];
+}
+
+/** The two nodes of an image that only this VM writes to, `ID-file` and `ID-image`. @param backing a node */
+function ownImage(
+  id: string,
+  { file, aio, direct }: Omit<DiskLaunch, 'backing'>,
+  backing: string | null,
+): string[][] {
   const cache = { direct, 'no-flush': false };
   return [
     blockdev({
@@ -83,13 +79,11 @@ export function extraDisk({ aio, direct }: DiskLaunch, file: string, number: num
       driver: 'qcow2',
       'node-name': `${id}-image`,
       file: `${id}-file`,
-      backing: null,
+      backing,
       discard: 'unmap',
       'detect-zeroes': 'unmap',
       cache,
     }),
-    throttled(id, `${id}-image`),
-    ['-device', `virtio-blk-pci,id=${id},drive=${id},iothread=io0,discard=on,serial=${id}`],
   ];
 }
 
