@@ -124,7 +124,12 @@ test('snapshots are listed, and deleted while the VM runs', async () => {
   assert.deepEqual(await names(), ['live1']);
 });
 
-test('a snapshot of a disk so large that QEMU is busy with it for long is waited for', async () => {
+/** A verb that has asked for a snapshot `large`, and a QEMU that answers nobody meanwhile. */
+async function busyWithSnapshot(): Promise<{
+  running: ReturnType<typeof runInjected>;
+  verb: number;
+  qemu: number;
+}> {
   const point = 'ask qmp.sock blockdev-snapshot-internal-sync';
   const argv = ['snapshot', 'create', 'web1', 'large'];
   const running = runInjected(sandbox, argv, { point, how: 'stop' });
@@ -133,6 +138,11 @@ test('a snapshot of a disk so large that QEMU is busy with it for long is waited
   const qemu = sandbox.pid('web1');
   process.kill(qemu, 'SIGSTOP');
   process.kill(verb, 'SIGCONT');
+  return { running, verb, qemu };
+}
+
+test('a snapshot of a disk so large that QEMU is busy with it for long is waited for', async () => {
+  const { running, qemu } = await busyWithSnapshot();
   // Longer than other commands may take.
   await new Promise((resolve) => setTimeout(resolve, 6500));
   process.kill(qemu, 'SIGCONT');
@@ -143,14 +153,9 @@ test('a snapshot of a disk so large that QEMU is busy with it for long is waited
 });
 
 test('one that takes too long can be interrupted, and its guest goes on', async () => {
-  const point = 'ask qmp.sock blockdev-snapshot-internal-sync';
-  const argv = ['snapshot', 'create', 'web1', 'large'];
-  const running = runInjected(sandbox, argv, { point, how: 'stop' });
-  const verb = await poll(() => childrenOf('T')[0], { deadlineMs: 60_000, everyMs: 20 });
-  assert.ok(verb !== undefined, 'it does not come to that point');
-  const qemu = sandbox.pid('web1');
-  process.kill(qemu, 'SIGSTOP');
-  process.kill(verb, 'SIGCONT');
+  const { running, verb, qemu } = await busyWithSnapshot();
+  // It has asked by now, and waits.
+  await new Promise((resolve) => setTimeout(resolve, 500));
   process.kill(verb, 'SIGINT');
   // Longer than other commands may take, and before the end of its patience.
   await new Promise((resolve) => setTimeout(resolve, 6500));
