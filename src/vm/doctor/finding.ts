@@ -27,3 +27,10 @@ export function byHarm(a: Finding, b: Finding): number {
   const harm = SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity);
   return harm || a.subject.localeCompare(b.subject) || a.code.localeCompare(b.code);
 }
+
+/** Findings about one subject. */
+export function sayer(subject: string) {
+  return (severity: Severity, code: string, problem: string, remedy: string): Finding => ({
+    ...{ severity, code, subject, problem, remedy },
+  });
+}
