@@ -13,3 +13,24 @@ export async function withQmp<T>(
     qmp.close();
   }
 }
+
+/** As withQmp, but connects only when `fn` asks for it, once: what needs no QEMU is done whether or not it answers. */
+export async function withQmpAtNeed<T>(
+  path: string,
+  fn: (connect: () => Promise<QmpClient>) => Promise<T>,
+  options: ConnectOptions = {},
+): Promise<T> {
+  let connection: Promise<QmpClient> | undefined;
+  const connect = (): Promise<QmpClient> => {
+    connection ??= QmpClient.connect(path, options);
+    return connection;
+  };
+  try {
+    return await fn(connect);
+  } finally {
+    await connection?.then(
+      (qmp) => qmp.close(),
+      () => undefined,
+    );
+  }
+}

@@ -33,7 +33,9 @@ export async function mended<T>(
   try {
     journal.begin();
     const result = await work();
-    if (isWhole(result) || (await mend(host, name, entry))) journal.end();
+    // What the result lacks is told with it.
+    const quiet = { ...host, report: host.verbose };
+    if (isWhole(result) || (await mend(quiet, name, entry))) journal.end();
     return result;
   } catch (error) {
     const { aborted } = host.signal;

@@ -152,8 +152,14 @@ export type LimitVm = z.infer<typeof LimitVm>;
 export const Limited = z.strictObject({
   /** As they stand in the record now. */
   limits: VmLimits,
-  /** What is not in force as asked, and why. */
-  failed: z.array(z.strictObject({ group: z.enum(['CPU', 'disk', 'network']), error: z.string() })),
+  /** What is not in force as asked, and why. One that is late has not been answered in time: asked again, it may be. */
+  failed: z.array(
+    z.strictObject({
+      group: z.enum(['CPU', 'disk', 'network']),
+      error: z.string(),
+      late: z.boolean(),
+    }),
+  ),
 });
 export type Limited = z.infer<typeof Limited>;
 

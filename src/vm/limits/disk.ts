@@ -52,13 +52,15 @@ export const diskLimits: LimitGroup = {
 
   async apply({ qmp, files, name, runner }, limits) {
     const value = qemuLimits(limits);
-    await qmp.execute('qom-set', { path: PATH, property: 'limits', value });
+    const monitor = await qmp();
+    await monitor.execute('qom-set', { path: PATH, property: 'limits', value });
     if (runner === 'systemd')
       await setProperties(scopeName(name), ioProperties(limits, backingDevice(files.disk)));
   },
 
   async read({ qmp, name }, hint) {
-    const raw = await qmp.execute('qom-get', { path: PATH, property: 'limits' });
+    const monitor = await qmp();
+    const raw = await monitor.execute('qom-get', { path: PATH, property: 'limits' });
     const parsed = z.safeParse(QemuLimits, raw);
     if (!parsed.success) throw new ProvisionerError(`VM ${name}: QEMU tells no disk limits`);
     const found = limitsOf(parsed.data);

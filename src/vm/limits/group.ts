@@ -5,14 +5,15 @@ import type { VmConfig } from '../../store/vm-config.ts';
 import type { LimitKey, VmLimits } from '../../store/vm-limits.ts';
 import type { VmName } from '../../types.ts';
 
-/** A running VM, and its monitor. */
+/** A running VM. */
 export interface LimitedVm {
   name: VmName;
   files: VmFiles;
   config: VmConfig;
   runner: Incarnation['runner'];
   pid: number;
-  qmp: QmpClient;
+  /** Its monitor. @throws QmpError when QEMU does not answer, as one may that has little CPU time */
+  qmp(): Promise<QmpClient>;
 }
 
 /** Limits that are kept by one mechanism. */

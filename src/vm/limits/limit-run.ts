@@ -1,6 +1,6 @@
 import { InputError, messageOf } from '../../errors.ts';
 import { QmpTimeoutError } from '../../qmp/errors.ts';
-import { withQmp } from '../../qmp/with-qmp.ts';
+import { withQmpAtNeed } from '../../qmp/with-qmp.ts';
 import { runningIncarnation } from '../../store/incarnation.ts';
 import { readVmConfig, type VmConfig, writeVmConfig } from '../../store/vm-config.ts';
 import { LIMIT_KEYS, type LimitTimes, type VmLimits } from '../../store/vm-limits.ts';
@@ -20,13 +20,14 @@ export async function limitRun(context: RootContext, { name, limits }: LimitVm):
   const failures = await withRunningVm(context, name, 'qmp', (vm) => applyLimits(vm, limits));
   const files = context.paths.vm(name);
   const config = readVmConfig(name, files);
-  const failed = failures.map(({ group, cause }) => ({ group, error: messageOf(cause) }));
+  const failed = failures.map(({ group, cause }) => ({
+    group,
+    error: messageOf(cause),
+    late: cause instanceof QmpTimeoutError,
+  }));
   const truth = recorded(config.limits ?? {}, limits, failed);
   if (JSON.stringify(truth) !== JSON.stringify(config.limits ?? {}))
     writeVmConfig(files, withLimits(config, truth));
-  // Asked again, all of it is done again.
-  const late = failures.find(({ cause }) => cause instanceof QmpTimeoutError);
-  if (context.inHaste === true && late !== undefined) throw late.cause;
   return { limits: truth, failed };
 }
 
@@ -44,10 +45,12 @@ export async function withRunningVm<T>(
     throw new InputError(`VM ${name} is not running`, { hint: `run start ${name} first` });
   }
   const { runner, pid } = run;
-  return await withQmp(files[monitor], (qmp) => work({ name, files, config, runner, pid, qmp }), {
-    patienceMs: deadlineOf({ inHaste }),
-    signal,
-  });
+  const options = { patienceMs: deadlineOf({ inHaste }, config.limits), signal };
+  return await withQmpAtNeed(
+    files[monitor],
+    (qmp) => work({ name, files, config, runner, pid, qmp }),
+    options,
+  );
 }
 
 /** What failed stands in the record as it did before. */

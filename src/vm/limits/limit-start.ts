@@ -18,7 +18,8 @@ export async function limitStart({
   if (qmp === undefined || run === undefined)
     throw new ProvisionerError(`VM ${name}: QEMU has ended before it was limited`);
   const { runner, pid } = run;
-  const [failure] = await applyLimits({ name, files, config, qmp, runner, pid }, limits);
+  const vm = { name, files, config, runner, pid, qmp: () => Promise.resolve(qmp) };
+  const [failure] = await applyLimits(vm, limits);
   if (failure === undefined) return context.verbose('limits are in force');
   throw new ProvisionerError(
     `VM ${name}: its ${failure.group} limits cannot be put in force: ${messageOf(failure.cause)}`,

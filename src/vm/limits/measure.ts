@@ -108,7 +108,7 @@ function difference(first: Used, second: Used): Used {
 }
 
 async function counters(vm: LimitedVm): Promise<Counters> {
-  const disks = await vm.qmp.execute('query-blockstats');
+  const disks = await vm.qmp().then((qmp) => qmp.execute('query-blockstats'));
   // All but the seed draw on one group.
   const limited = disks.filter(({ qdev }) => qdev !== undefined && qdev !== SEED_QDEV);
   const sum = (key: 'rd_operations' | 'wr_operations' | 'rd_bytes' | 'wr_bytes'): number =>

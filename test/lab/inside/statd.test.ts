@@ -5,6 +5,7 @@ import { run } from '../../../src/host/exec.ts';
 import { poll, sleep } from '../../../src/host/time.ts';
 import { type Published, readFresh } from '../../../src/metrics/published.ts';
 import { withQmp } from '../../../src/qmp/with-qmp.ts';
+import { cgroupFile } from '../suite/scope.ts';
 import { configureBridge, guestImage, verb } from '../suite/verbs.ts';
 
 // The sampler as its unit runs it, and a VM in a scope of its own on the bridge.
@@ -64,9 +65,8 @@ test('CPU is counted by the scope, traffic by the tap, memory and agent by the g
 });
 
 test('the figures of the scope are the truth', async () => {
-  const file = '/sys/fs/cgroup/blockhost.slice/blockhost-vm.slice/blockhost-vm-web1.scope/cpu.stat';
   const usage = (): number =>
-    Number(/^usage_usec (\d+)$/m.exec(fs.readFileSync(file, 'utf8'))?.[1]);
+    Number(/^usage_usec (\d+)$/m.exec(cgroupFile('web1', 'cpu.stat') ?? '')?.[1]);
   /** A sample that was just taken, and what the kernel says at that moment. */
   const both = async () => {
     const before = published()?.extended.counters?.cpu?.atMs;

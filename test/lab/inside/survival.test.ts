@@ -4,12 +4,13 @@ import { before, test } from 'node:test';
 import { run } from '../../../src/host/exec.ts';
 import { poll } from '../../../src/host/time.ts';
 import { asEngine } from '../host/engine.ts';
+import { scopeOf } from '../suite/scope.ts';
 import { configureBridge, guestImage, verb } from '../suite/verbs.ts';
 
 // What a VM outlives, and the bounds it lives in.
 
 const engine = { as: asEngine, who: 'engine' };
-const SCOPE = '/sys/fs/cgroup/blockhost.slice/blockhost-vm.slice/blockhost-vm-web1.scope';
+const SCOPE = scopeOf('web1');
 
 before(async () => {
   configureBridge();

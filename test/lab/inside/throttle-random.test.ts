@@ -7,7 +7,7 @@ import { withQmp } from '../../../src/qmp/with-qmp.ts';
 import { LIMIT_KEYS, LIMIT_RANGES, type LimitKey } from '../../../src/store/vm-limits.ts';
 import { THROTTLE_GROUP } from '../../../src/types.ts';
 import { Random } from '../../support/random.ts';
-import { cgroupFile } from '../suite/cpu-use.ts';
+import { cgroupFile } from '../suite/scope.ts';
 import { type Caller, configureBridge, guestImage, verb } from '../suite/verbs.ts';
 
 const ROOT: Caller = { as: (argv) => argv, who: 'root' };

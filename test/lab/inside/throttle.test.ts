@@ -4,7 +4,8 @@ import { after, before, test } from 'node:test';
 import { run } from '../../../src/host/exec.ts';
 import { poll, sleep } from '../../../src/host/time.ts';
 import { asEngine } from '../host/engine.ts';
-import { type BusyVm, cgroupFile, cpuUse, holdsQuota } from '../suite/cpu-use.ts';
+import { type BusyVm, cpuUse, holdsQuota } from '../suite/cpu-use.ts';
+import { cgroupFile, qemuOf } from '../suite/scope.ts';
 import { type Caller, configureBridge, guestImage, verb } from '../suite/verbs.ts';
 
 const ROOT: Caller = { as: (argv) => argv, who: 'root' };
@@ -128,12 +129,24 @@ test('a start puts them in force again, --reset takes all of them away', async (
 
 test('a quota holds for a guest that is busy: 50 and 10 %', async () => {
   await busy('web1');
+  // By the root agent, which waits for no QEMU long: one with little CPU time has to be fast enough.
+  for (const percent of [50, 10]) await holdsQuota(busyVm(ENGINE, 'web1', 1), percent);
+  await ok(ROOT, 'throttle', 'web1', '--reset');
+});
+
+test('a QEMU that does not answer gets its CPU limit all the same', async () => {
+  const pid = qemuOf('web1');
+  process.kill(pid, 'SIGSTOP');
   try {
-    // By the root agent, which waits for no QEMU long: one with little CPU time has to be fast enough.
-    for (const percent of [50, 10]) await holdsQuota(busyVm(ENGINE, 'web1', 1), percent);
+    const { code, stdout, stderr } = await verb(ROOT, 'throttle', 'web1', '--cpu-quota', '40');
+    assert.deepEqual([code, stdout], [1, 'CPU limit: 40 % of its vCPUs\n'], stderr);
+    assert.match(stderr, /^VM web1: disk limits are not in force as asked: QEMU at .*\n$/);
+    assert.equal(read('web1', 'cpu.max'), '40000 100000');
   } finally {
-    await ok(ROOT, 'throttle', 'web1', '--reset');
+    process.kill(pid, 'SIGCONT');
   }
+  await ok(ENGINE, 'throttle', 'web1', '--reset');
+  assert.equal(read('web1', 'cpu.max'), 'max 100000');
 });
 
 test('a quota is of all the vCPUs: 25 % of two are half a CPU, 10 % a fifth', async () => {

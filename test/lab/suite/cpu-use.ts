@@ -1,15 +1,6 @@
 import assert from 'node:assert/strict';
-import * as fs from 'node:fs';
 import { sleep } from '../../../src/host/time.ts';
-
-const group = (vm: string): string =>
-  `/sys/fs/cgroup/blockhost.slice/blockhost-vm.slice/blockhost-vm-${vm}.scope`;
-
-/** A file of the VM's scope; undefined when it is not there: nobody in the slice needs its controller. */
-export function cgroupFile(vm: string, file: string): string | undefined {
-  const full = `${group(vm)}/${file}`;
-  return fs.existsSync(full) ? fs.readFileSync(full, 'utf8').trim() : undefined;
-}
+import { cgroupFile } from './scope.ts';
 
 export interface CpuUse {
   /** CPUs, by the host's clock. */

@@ -4,6 +4,7 @@ import { after, test } from 'node:test';
 import { run } from '../../../src/host/exec.ts';
 import { poll } from '../../../src/host/time.ts';
 import { tinyGuest } from '../../support/tiny-guest/build.ts';
+import { qemuOf, scopeOf } from './scope.ts';
 
 export interface Caller {
   /** Puts a command line into the caller's place. */
@@ -77,9 +78,8 @@ export function testVerbs(caller: Caller): void {
       assert.equal(first, `BLOCKHOST_RESULT: ${second}`);
       const { vm_name, ip, status } = JSON.parse(second);
       assert.deepEqual([vm_name, ip, status], ['web1', '192.0.2.10', 'ok']);
-      assert.ok(fs.existsSync(scope('web1')));
-      const commands = commandsIn('web1');
-      assert.ok(commands.includes('qemu-system-x86'), commands.join());
+      assert.ok(fs.existsSync(scopeOf('web1')));
+      assert.ok(qemuOf('web1') > 1);
     },
   );
 
@@ -106,7 +106,7 @@ export function testVerbs(caller: Caller): void {
     const filter = (await run('nft', ['list', 'table', 'bridge', 'blockhost_qemu'])).stdout;
     assert.ok(filter.includes(tap) && filter.includes('192.0.2.10'), filter);
     for (const file of ['memory.max', 'pids.max'])
-      assert.match(fs.readFileSync(`${scope('web1')}/${file}`, 'utf8'), /^\d+$/m);
+      assert.match(fs.readFileSync(`${scopeOf('web1')}/${file}`, 'utf8'), /^\d+$/m);
     const { stdout } = await run('ping', ['-c', '2', '-W', '20', '192.0.2.10']);
     assert.match(stdout, / 0% packet loss/);
   });
@@ -168,26 +168,13 @@ export function testVerbs(caller: Caller): void {
   });
 }
 
-function scope(name: string): string {
-  return `/sys/fs/cgroup/blockhost.slice/blockhost-vm.slice/blockhost-vm-${name}.scope`;
-}
-
-/** Commands of all processes in the VM's scope. */
-function commandsIn(name: string): string[] {
-  const pids = fs
-    .readFileSync(`${scope(name)}/cgroup.procs`, 'utf8')
-    .trim()
-    .split('\n');
-  return pids.map((pid) => fs.readFileSync(`/proc/${pid}/comm`, 'utf8').trim());
-}
-
 function taps(): string[] {
   return fs.readdirSync('/sys/class/net').filter((name) => name.startsWith('tap'));
 }
 
 /** No tap, scope, socket or rule of a VM is there; the manager needs a moment. */
 async function isOff(name: string): Promise<void> {
-  const gone = (): true | undefined => (fs.existsSync(scope(name)) ? undefined : true);
+  const gone = (): true | undefined => (fs.existsSync(scopeOf(name)) ? undefined : true);
   assert.ok(await poll(gone, { deadlineMs: 20_000, everyMs: 100 }), 'the scope is left');
   assert.deepEqual(taps(), []);
   assert.deepEqual(

@@ -278,6 +278,27 @@ test('a filter that the kernel refuses leaves nothing on the tap', async (t) => 
   await throttle('--reset');
 });
 
+test('a QEMU that does not answer is limited by whoever needs no answer of it', async () => {
+  const pid = sandbox.pid('web1');
+  process.kill(pid, 'SIGSTOP');
+  try {
+    const { code, stdout, stderr } = await run('throttle', 'web1', '--bandwidth-in', '4000');
+    assert.deepEqual([code, stdout], [1, 'bandwidth to the guest: 4 Mbit/s\n']);
+    assert.match(
+      stderr,
+      /^VM web1: disk limits are not in force as asked: QEMU at .* not answering[^\n]*\n$/,
+    );
+    assert.match(await qdisc(TAP), /tbf 1: root refcnt 2 rate 4Mbit/);
+  } finally {
+    process.kill(pid, 'SIGCONT');
+  }
+  assert.equal(await throttle('--iops-read', '900'), 'disk reads: 900 operations/s\n');
+  const all = { bandwidth_in: 4000, iops_read: 900 };
+  const { requested, in_force } = await show();
+  assert.deepEqual([requested, in_force], [all, all]);
+  await throttle('--reset');
+});
+
 const KEYS = LIMIT_KEYS.filter((key) => !/^cpu/.test(key));
 
 test('200 random options leave what a model says, read back from kernel and QEMU', async (t) => {
@@ -359,25 +380,40 @@ for (const [direction, option, kind] of [
     try {
       await inBackground(`nc 192.0.2.1 ${port} ${kind === 'sink' ? '</dev/zero' : '>/dev/null'}`);
       await stream.reach(1);
-      const first = (stream.points.find(({ at }) => at >= 1)?.bytes ?? 0) * 8;
-      t.diagnostic(`first second of 10 Mbit/s: ${(first / 1e6).toFixed(2)} Mbit`);
-      assert.ok(first <= 2 * 10e6, `${first} bits in the first second`);
+      const { at, bytes } = stream.pointAt(1);
+      const first = bytes * 8;
+      t.diagnostic(`first ${at.toFixed(1)} s of 10 Mbit/s: ${(first / 1e6).toFixed(2)} Mbit`);
+      assert.ok(first <= 2 * 10e6 * at, `${first} bits in the first ${at} s`);
       // The same connection throughout; a bucket that holds a whole packet, one that does not, and back.
       for (const mbit of [10, 3, 1, 50]) {
         await throttle(option, String(mbit * 1000));
-        const changed = stream.now;
-        await stream.reach(changed + 13);
-        const found = stream.rate(changed + 5, changed + 13) / 1e6;
-        const share = (100 * found) / (mbit * PAYLOAD);
-        t.diagnostic(`${mbit} Mbit/s: ${found.toFixed(3)} of payload, ${share.toFixed(1)} %`);
         // After a change TCP has to find its pace again.
-        near(found, mbit * PAYLOAD, mbit === 10 ? 0.05 : 0.08);
+        await stream.reach(stream.now + 5);
+        await carries(stream, mbit, (text) => t.diagnostic(text));
       }
     } finally {
       stream.close();
       await throttle('--reset');
     }
   });
+}
+
+/**
+ * Finds that a stream goes at the pace that a limit leaves to it. A machine that stands still for a second of those that
+ * are measured makes it slower or, by what has piled up, faster: then it is measured again, and differs at last.
+ */
+async function carries(stream: Stream, mbit: number, tell: (text: string) => void): Promise<void> {
+  const said: string[] = [];
+  while (said.length < 4) {
+    const from = stream.now;
+    await stream.reach(from + 8);
+    const found = stream.rate(from, from + 8) / 1e6;
+    const share = found / (mbit * PAYLOAD);
+    said.push(`${mbit} Mbit/s: ${found.toFixed(3)} of payload, ${(100 * share).toFixed(1)} %`);
+    tell(said.at(-1) ?? '');
+    if (Math.abs(share - 1) <= 0.05) return;
+  }
+  assert.fail(said.join('\n'));
 }
 
 /** What --verify prints, once QEMU answers in time: on a busy machine it may not. */
@@ -488,10 +524,6 @@ test('destroy leaves nothing of the limits, not even of one that is being set', 
 
 function median(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
-}
-
-function near(found: number, wanted: number, tolerance: number): void {
-  assert.ok(Math.abs(found / wanted - 1) <= tolerance, `${found} instead of ${wanted}`);
 }
 
 function sorted(limits: Record<string, number>): Record<string, number> {

@@ -54,7 +54,7 @@ export class Stream {
 
   /** Bits per second of payload between two times. */
   rate(from: number, to: number): number {
-    const [a, b] = [this.#pointAt(from), this.#pointAt(to)];
+    const [a, b] = [this.pointAt(from), this.pointAt(to)];
     return ((b.bytes - a.bytes) * 8) / (b.at - a.at);
   }
 
@@ -62,7 +62,8 @@ export class Stream {
     this.#child.kill('SIGKILL');
   }
 
-  #pointAt(seconds: number): { at: number; bytes: number } {
+  /** The first that is so old. */
+  pointAt(seconds: number): { at: number; bytes: number } {
     const point = this.points.find(({ at }) => at >= seconds) ?? this.points.at(-1);
     if (point === undefined) throw new Error('nothing has gone over the stream');
     return point;
