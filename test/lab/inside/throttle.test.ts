@@ -5,7 +5,7 @@ import { run } from '../../../src/host/exec.ts';
 import { poll, sleep } from '../../../src/host/time.ts';
 import { asEngine } from '../host/engine.ts';
 import { type BusyVm, cpuUse, holdsQuota } from '../suite/cpu-use.ts';
-import { cgroupFile, qemuOf } from '../suite/scope.ts';
+import { cgroupFile, qemuOf, tellThreads } from '../suite/scope.ts';
 import { type Caller, configureBridge, guestImage, verb } from '../suite/verbs.ts';
 
 const ROOT: Caller = { as: (argv) => argv, who: 'root' };
@@ -13,7 +13,8 @@ const ENGINE: Caller = { as: asEngine, who: 'the engine' };
 
 async function ok(caller: Caller, name: string, ...args: string[]): Promise<string> {
   const { code, stdout, stderr } = await verb(caller, name, ...args);
-  assert.equal(code, 0, `${name} ${args.join(' ')}: ${stderr}`);
+  const threads = /not answering/.test(stderr) ? tellThreads(args[0] ?? '') : '';
+  assert.equal(code, 0, `${name} ${args.join(' ')}: ${stderr}\n${threads}`);
   return stdout.trimEnd();
 }
 

@@ -20,6 +20,20 @@ export function processesOf(vm: string): { pid: number; command: string }[] {
   });
 }
 
+/** What each thread of the VM's QEMU is at: name, state, ticks used, where it waits in the kernel; and the scope's CPU time. */
+export function tellThreads(vm: string): string {
+  const tasks = `/proc/${qemuOf(vm)}/task`;
+  const read = (file: string): string => fs.readFileSync(`${tasks}/${file}`, 'utf8').trim();
+  const lines = fs.readdirSync(tasks).map((id) => {
+    const [state = '', ...fields] = read(`${id}/stat`)
+      .replace(/^.*\) /, '')
+      .split(' ');
+    const [user = '', system = ''] = fields.slice(10);
+    return `${read(`${id}/comm`)} ${state} ${user}+${system} ${read(`${id}/wchan`)}`;
+  });
+  return [...lines, cgroupFile(vm, 'cpu.max') ?? '', cgroupFile(vm, 'cpu.stat') ?? ''].join('\n');
+}
+
 /** The VM's QEMU. */
 export function qemuOf(vm: string): number {
   const qemu = processesOf(vm).find(({ command }) => command === 'qemu-system-x86');
