@@ -152,7 +152,7 @@ export type LimitVm = z.infer<typeof LimitVm>;
 export const Limited = z.strictObject({
   /** As they stand in the record now. */
   limits: VmLimits,
-  /** What is not in force as asked, and why. One that is late has not been answered in time: asked again, it may be. */
+  /** What is not in force as asked, and why. One that is late was not answered in haste: asked again, it may be. */
   failed: z.array(
     z.strictObject({
       group: z.enum(['CPU', 'disk', 'network']),

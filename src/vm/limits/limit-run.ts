@@ -23,7 +23,7 @@ export async function limitRun(context: RootContext, { name, limits }: LimitVm):
   const failed = failures.map(({ group, cause }) => ({
     group,
     error: messageOf(cause),
-    late: cause instanceof QmpTimeoutError,
+    late: context.inHaste === true && cause instanceof QmpTimeoutError,
   }));
   const truth = recorded(config.limits ?? {}, limits, failed);
   if (JSON.stringify(truth) !== JSON.stringify(config.limits ?? {}))
