@@ -31,6 +31,14 @@ export class BusyError extends ProvisionerError {}
 /** The other side of a request was lost: nobody knows whether it was carried out. */
 export class LostError extends ProvisionerError {}
 
+/** The other side of all requests has ended: nobody answers the next one either. */
+export class RootEndedError extends LostError {}
+
+/** Whether a request may be made once more that can do no harm twice. */
+export function mayAskAgain(error: unknown): boolean {
+  return error instanceof LostError && !(error instanceof RootEndedError);
+}
+
 /** The message of anything thrown, for embedding in another message. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

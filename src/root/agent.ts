@@ -1,29 +1,23 @@
 import * as net from 'node:net';
 import { errnoOf, LostError, messageOf, ProvisionerError } from '../errors.ts';
-import { monotonicMs, poll } from '../host/time.ts';
+import { poll } from '../host/time.ts';
 import type { Transport } from './remote.ts';
-import type { RequestName } from './requests.ts';
 
 /** What a handler may take at the very most; a busy agent works on other clients' requests before. */
 const DEADLINE_MS = 120_000;
 const MAX_REPLY = 10 * 1024 * 1024;
 /** Whoever restarts the agent takes its socket away for a moment; a request that was not sent can wait. */
 const PATIENCE_MS = 15_000;
-/** What gets lost later than that would be lost again. */
-const LOST_SOON_MS = 15_000;
-/** Asked once more, they find what was done, finish what was begun, or begin anew. */
-const REPEATABLE: readonly RequestName[] = ['vm-start', 'vm-stop', 'vm-limits', 'host-care'];
 
 /** Nobody listens. */
 class AbsentError extends ProvisionerError {}
 
 /**
  * Requests by BlockHost's root agent (contract §7): one exchange per connection, each direction four bytes of
- * length, big endian, then JSON. Our action module there passes them on to `blockhost-qemu root`, and ends one that
- * takes too long, as one may on a busy host; such a request is made once more, if that can do no harm.
+ * length, big endian, then JSON. Our action module there passes them on to `blockhost-qemu root`.
  */
 export function agentTransport(socketPath: string, patienceMs = PATIENCE_MS): Transport {
-  const ask: Transport = async (name, params) => {
+  return async (name, params) => {
     const reply = await patiently(patienceMs, () =>
       exchange(socketPath, { action: `qemu-${name}`, params }),
     );
@@ -33,23 +27,6 @@ export function agentTransport(socketPath: string, patienceMs = PATIENCE_MS): Tr
       throw new ProvisionerError('the root agent answered with what is not JSON', { cause });
     }
   };
-  return async (name, params) => {
-    if (!REPEATABLE.includes(name)) return await ask(name, params);
-    const began = monotonicMs();
-    const soon = (): boolean => monotonicMs() - began < LOST_SOON_MS;
-    try {
-      const reply = await ask(name, params);
-      if (!(isLost(reply) && soon())) return reply;
-    } catch (error) {
-      if (!(error instanceof LostError && soon())) throw error;
-    }
-    return await ask(name, params);
-  };
-}
-
-/** Its door's program was ended before it had an answer. */
-function isLost(reply: unknown): boolean {
-  return typeof reply === 'object' && reply !== null && 'kind' in reply && reply.kind === 'lost';
 }
 
 async function patiently<T>(deadlineMs: number, attempt: () => Promise<T>): Promise<T> {

@@ -137,7 +137,7 @@ function refusal(error: unknown): Refusal {
 
 function kindOf(error: unknown): NonNullable<Refusal['kind']> {
   if (error instanceof UndoError) return 'undo';
-  // A monitor that is in use, or slow because its CPU time is limited, is asked again.
+  // A monitor that is in use, or slow, is asked again.
   if (error instanceof BusyError || error instanceof QmpTimeoutError) return 'busy';
   if (error instanceof NotFoundError) return 'not-found';
   return error instanceof InputError ? 'input' : 'failed';

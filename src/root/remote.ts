@@ -1,11 +1,18 @@
 import * as path from 'node:path';
 import * as z from 'zod/mini';
-import { BusyError, InputError, LostError, NotFoundError, ProvisionerError } from '../errors.ts';
+import {
+  BusyError,
+  InputError,
+  LostError,
+  mayAskAgain,
+  NotFoundError,
+  ProvisionerError,
+} from '../errors.ts';
 import { describeMismatch } from '../host/mismatch.ts';
 import { monotonicMs, sleep } from '../host/time.ts';
 import { findTemplate } from '../image/template-store.ts';
 import type { RootContext } from '../vm/host.ts';
-import type { RootSide } from '../vm/root-side.ts';
+import type { Limited, RootSide } from '../vm/root-side.ts';
 import { UndoError } from '../vm/steps.ts';
 import {
   type Params,
@@ -20,7 +27,7 @@ import {
 /** Carries one request to the root side and brings its reply, which is not trusted yet. */
 export type Transport = (name: RequestName, params: unknown) => Promise<unknown>;
 
-/** The root side answers in well under a second; longer waits are many short ones. */
+/** The root side answers soon; longer waits are many short ones. */
 const SLICE_MS = 400;
 /** How long another request for the same VM may hold us up, or a QEMU with little CPU time. */
 const BUSY_MS = 15_000;
@@ -48,12 +55,16 @@ export function remoteRoot(transport: Transport, context: RootContext): RootSide
     },
     async limit(request) {
       const end = monotonicMs() + BUSY_MS;
-      for (;;) {
-        const limited = await call('vm-limits', request);
-        const late = limited.failed.some((failure) => failure.late);
-        if (!late || monotonicMs() > end) return limited;
+      const ask = (): Promise<Limited> => call('vm-limits', request);
+      // On a busy host the root agent may end it before it is through; all of it is done again.
+      let limited = await ask().catch((error) =>
+        mayAskAgain(error) ? ask() : Promise.reject(error),
+      );
+      while (limited.again && monotonicMs() < end && !context.signal.aborted) {
         await sleep(100);
+        limited = await ask();
       }
+      return limited;
     },
     care: (request) => call('host-care', request),
     async remove(request) {

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as readline from 'node:readline';
 import * as z from 'zod/mini';
-import { LostError } from '../errors.ts';
+import { LostError, RootEndedError } from '../errors.ts';
 import { type Account, dropTo } from '../host/accounts.ts';
 import type { RootContext } from '../vm/host.ts';
 import { answer } from './door.ts';
@@ -68,8 +68,8 @@ export function splitOff(account: Account, user: string, named: Named): Transpor
     });
 }
 
-function lost(): LostError {
-  return new LostError('the root side of this command has ended');
+function lost(): RootEndedError {
+  return new RootEndedError('the root side of this command has ended');
 }
 
 interface Waiting {

@@ -2,6 +2,7 @@ import { BusyError, ProvisionerError } from '../errors.ts';
 import { freeBytes } from '../host/free-space.ts';
 import type { QmpClient } from '../qmp/client.ts';
 import { withQmp } from '../qmp/with-qmp.ts';
+import type { VmConfig } from '../store/vm-config.ts';
 import { MiB, type VmName } from '../types.ts';
 import { deadlineOf } from './haste.ts';
 import type { RootContext } from './host.ts';
@@ -13,12 +14,18 @@ const AGAIN_MS = 250;
 
 /**
  * Lets a paused guest go on, which waits for its user, or for room on the host's disk.
+ * @param limits the VM's.
  * @returns undefined when it has not begun yet.
  * @throws ProvisionerError when it cannot: it has panicked, or there is still no room.
  * @throws BusyError in haste, when QEMU has not told its state in time.
  */
-export async function goOn(context: RootContext, name: VmName): Promise<Started | undefined> {
-  const { state, qemuStatus = '' } = await observe(context, name, deadlineOf(context));
+export async function goOn(
+  context: RootContext,
+  name: VmName,
+  limits: VmConfig['limits'],
+): Promise<Started | undefined> {
+  const patienceMs = deadlineOf(context, limits);
+  const { state, qemuStatus = '' } = await observe(context, name, patienceMs);
   if (isBeginning(qemuStatus)) return undefined;
   if (state === 'unknown') {
     // A slow one is given the patience that is not to be had in haste: whoever asked asks again.
@@ -34,7 +41,6 @@ export async function goOn(context: RootContext, name: VmName): Promise<Started 
     });
   }
   const { paths, signal } = context;
-  const limits = { patienceMs: deadlineOf(context), signal };
   const again = await withQmp(
     paths.vm(name).qmp,
     async (qmp) => {
@@ -42,7 +48,7 @@ export async function goOn(context: RootContext, name: VmName): Promise<Started 
       await qmp.execute('cont', undefined, { signal });
       return await stops;
     },
-    limits,
+    { patienceMs, signal },
   );
   if (again !== true) return { outcome: 'continued' };
   const free = Math.floor(freeBytes(paths.state) / MiB);

@@ -16,16 +16,16 @@ export function isMended(entry: JournalEntry): entry is MendedEntry {
   return entry.verb === 'throttle' || entry.verb === 'snapshot' || entry.verb === 'export';
 }
 
-/**
- * Works under a journal. What fails half-way, or has a result that is not whole, is mended at once, or by the next verb
- * if that fails too.
- */
+/** Of a result: nothing is half-done; something is; something is that only the next verb can mend. */
+export type Stand = 'whole' | 'torn' | 'left';
+
+/** Works under a journal. What is torn half-way is mended at once, or by the next verb if that fails too. */
 export async function mended<T>(
   host: Host,
   name: VmName,
   entry: MendedEntry,
   work: () => Promise<T>,
-  isWhole: (result: T) => boolean = () => true,
+  standOf: (result: T) => Stand = () => 'whole',
 ): Promise<T> {
   const journal = new Journal(host, name, entry);
   // Before the work there is nothing of it to mend; a journal that is half-written is.
@@ -33,9 +33,9 @@ export async function mended<T>(
   try {
     journal.begin();
     const result = await work();
-    // What the result lacks is told with it.
-    const quiet = { ...host, report: host.verbose };
-    if (isWhole(result) || (await mend(quiet, name, entry))) journal.end();
+    const stand = standOf(result);
+    if (stand !== 'whole') host.signal.throwIfAborted();
+    if (stand === 'whole' || (stand === 'torn' && (await mend(host, name, entry)))) journal.end();
     return result;
   } catch (error) {
     const { aborted } = host.signal;

@@ -152,14 +152,17 @@ export type LimitVm = z.infer<typeof LimitVm>;
 export const Limited = z.strictObject({
   /** As they stand in the record now. */
   limits: VmLimits,
-  /** What is not in force as asked, and why. One that is late was not answered in haste: asked again, it may be. */
+  /** What is not in force as asked, and why. */
   failed: z.array(
     z.strictObject({
       group: z.enum(['CPU', 'disk', 'network']),
       error: z.string(),
-      late: z.boolean(),
+      /** QEMU has not answered: what it was told may be in force, or come into force, all the same. */
+      unanswered: z.boolean(),
     }),
   ),
+  /** Whoever was not answered had little time for it. */
+  again: z.boolean(),
 });
 export type Limited = z.infer<typeof Limited>;
 

@@ -21,7 +21,7 @@ export async function startRun(context: RootContext, { name }: StartVm): Promise
   const files = context.paths.vm(name);
   const found = readVmConfig(name, files);
   if (runningIncarnation(files) !== undefined) {
-    const going = await goOn(context, name);
+    const going = await goOn(context, name, found.limits);
     if (going !== undefined) {
       // What a start that was killed at its very end has not come to, or somebody else has taken away.
       openToGroup(files);

@@ -1,3 +1,4 @@
+import { mayAskAgain } from '../errors.ts';
 import { readVmConfig } from '../store/vm-config.ts';
 import type { VmName } from '../types.ts';
 import type { Host } from './host.ts';
@@ -8,7 +9,16 @@ import type { Started } from './root-side.ts';
 
 /** Starts a VM that is off; one that was paused goes on. */
 export function startVm(host: Host, name: VmName): Promise<Started['outcome']> {
-  return withVmLock(host, name, 'start', () => startHeld(host, name));
+  return withVmLock(host, name, 'start', async () => {
+    try {
+      return await startHeld(host, name);
+    } catch (error) {
+      if (!mayAskAgain(error)) throw error;
+    }
+    // On a busy host the root agent may end it before it is through. The journal stands: what is left of it is settled.
+    const outcome = await startHeld(host, name);
+    return outcome === 'running' ? 'started' : outcome;
+  });
 }
 
 /** The same for one whose lock is held. */

@@ -77,11 +77,12 @@ async function doChange(
   for (const key of idleBursts(after).filter((one) => named.includes(one)))
     out.note(`VM ${name}: ${LIMIT_WORDS[key].what} ${IDLE}`);
   const wanted = mergeLimits(before, change);
-  for (const { group, error } of failed) {
+  for (const { group, error, unanswered } of failed) {
     const { keys = [] } = LIMIT_GROUPS.find((one) => one.name === group) ?? {};
     const stays = keys.filter((key) => wanted[key] !== after[key]);
     const those = stays.map((key) => limitLine(key, after[key])).join(', ');
-    const rest = those === '' ? '' : `; it stays at ${those}`;
+    const stay = those === '' ? '' : `; it stays at ${those}`;
+    const rest = unanswered ? '; run it again when QEMU answers' : stay;
     out.note(`VM ${name}: ${group} limits are not in force as asked: ${error}${rest}`);
   }
   return failed.length === 0;

@@ -18,17 +18,20 @@ import { hasAny, pickLimits } from './merge.ts';
  */
 export async function limitRun(context: RootContext, { name, limits }: LimitVm): Promise<Limited> {
   const failures = await withRunningVm(context, name, 'qmp', (vm) => applyLimits(vm, limits));
+  // Interrupted, it is not what was asked for: the record stays.
+  if (failures.length > 0) context.signal.throwIfAborted();
   const files = context.paths.vm(name);
   const config = readVmConfig(name, files);
   const failed = failures.map(({ group, cause }) => ({
     group,
     error: messageOf(cause),
-    late: context.inHaste === true && cause instanceof QmpTimeoutError,
+    unanswered: cause instanceof QmpTimeoutError,
   }));
   const truth = recorded(config.limits ?? {}, limits, failed);
   if (JSON.stringify(truth) !== JSON.stringify(config.limits ?? {}))
     writeVmConfig(files, withLimits(config, truth));
-  return { limits: truth, failed };
+  const again = context.inHaste === true && failed.some(({ unanswered }) => unanswered);
+  return { limits: truth, failed, again };
 }
 
 /** @param monitor `probe` for who only looks. @throws InputError unless the VM runs. */
@@ -45,7 +48,8 @@ export async function withRunningVm<T>(
     throw new InputError(`VM ${name} is not running`, { hint: `run start ${name} first` });
   }
   const { runner, pid } = run;
-  const options = { patienceMs: deadlineOf({ inHaste }, config.limits), signal };
+  const deadlineMs = deadlineOf({ inHaste }, config.limits);
+  const options = { deadlineMs, patienceMs: deadlineMs, signal };
   return await withQmpAtNeed(
     files[monitor],
     (qmp) => work({ name, files, config, runner, pid, qmp }),

@@ -10,7 +10,7 @@ import {
 import type { VmName } from '../../types.ts';
 import type { Host } from '../host.ts';
 import { withVmLock } from '../lock.ts';
-import { mended } from '../mend.ts';
+import { mended, type Stand } from '../mend.ts';
 import { recover } from '../recover.ts';
 import type { Limited } from '../root-side.ts';
 import { readLimits, unsupportedOf } from './apply.ts';
@@ -43,10 +43,16 @@ export function throttleVm(host: Host, name: VmName, change: LimitChange): Promi
       name,
       { verb: 'throttle' },
       () => host.root.limit({ name, limits }),
-      (limited) => limited.failed.length === 0,
+      (limited) => standOf(limited),
     );
     return { before, after, failed };
   });
+}
+
+/** Of a QEMU that does not answer nothing can be taken back either: that is left to the next command. */
+function standOf({ failed }: Limited): Stand {
+  if (failed.length === 0) return 'whole';
+  return failed.every(({ unanswered }) => unanswered) ? 'left' : 'torn';
 }
 
 export interface ShownLimits {

@@ -54,12 +54,12 @@ async function assertLateSoon(context: RootContext): Promise<void> {
   const took = monotonicMs() - began;
   assert.ok(took < SOON_MS, `${took} ms`);
   assert.ok(reply.ok);
-  const { failed } = Limited.parse(reply.result);
-  // Whoever asked asks again.
+  const { failed, again } = Limited.parse(reply.result);
   assert.deepEqual(
-    failed.map(({ group, late }) => [group, late]),
+    failed.map(({ group, unanswered }) => [group, unanswered]),
     [['disk', true]],
   );
+  assert.ok(again, 'whoever asked does not ask again');
   const why = /busy or not answering \(no reply to qom-[sg]et within \d+ ms\)/;
   assert.match(failed[0]?.error ?? '', why);
   assert.equal(readVmConfig(NAME, context.paths.vm(NAME)).limits, undefined);

@@ -136,7 +136,8 @@ test('a quota holds for a guest that is busy: 50 and 10 %', async () => {
 });
 
 test('a QEMU that does not answer gets its CPU limit all the same', async () => {
-  const pid = qemuOf('web1');
+  await ok(ROOT, 'throttle', 'web1', '--reset');
+  const pid = qemuOf('web1') ?? assert.fail('web1 does not run');
   process.kill(pid, 'SIGSTOP');
   try {
     const { code, stdout, stderr } = await verb(ROOT, 'throttle', 'web1', '--cpu-quota', '40');

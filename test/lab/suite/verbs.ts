@@ -79,7 +79,7 @@ export function testVerbs(caller: Caller): void {
       const { vm_name, ip, status } = JSON.parse(second);
       assert.deepEqual([vm_name, ip, status], ['web1', '192.0.2.10', 'ok']);
       assert.ok(fs.existsSync(scopeOf('web1')));
-      assert.ok(qemuOf('web1') > 1);
+      assert.ok(qemuOf('web1') !== undefined, 'QEMU is not in its scope');
     },
   );
 

@@ -286,7 +286,7 @@ test('a QEMU that does not answer is limited by whoever needs no answer of it', 
     assert.deepEqual([code, stdout], [1, 'bandwidth to the guest: 4 Mbit/s\n']);
     assert.match(
       stderr,
-      /^VM web1: disk limits are not in force as asked: QEMU at .* not answering[^\n]*\n$/,
+      /^VM web1: disk limits are not in force as asked: QEMU at .* not answering.*; run it again when QEMU answers\n$/,
     );
     assert.match(await qdisc(TAP), /tbf 1: root refcnt 2 rate 4Mbit/);
   } finally {
@@ -400,11 +400,13 @@ for (const [direction, option, kind] of [
 
 /**
  * Finds that a stream goes at the pace that a limit leaves to it. A machine that stands still for a second of those that
- * are measured makes it slower or, by what has piled up, faster: then it is measured again, and differs at last.
+ * are measured makes it slower or, by what has piled up, faster: then it is measured again. Slower, it has four tries;
+ * what is faster twice is not held.
  */
 async function carries(stream: Stream, mbit: number, tell: (text: string) => void): Promise<void> {
   const said: string[] = [];
-  while (said.length < 4) {
+  let faster = 0;
+  while (said.length < 4 && faster < 2) {
     const from = stream.now;
     await stream.reach(from + 8);
     const found = stream.rate(from, from + 8) / 1e6;
@@ -412,6 +414,7 @@ async function carries(stream: Stream, mbit: number, tell: (text: string) => voi
     said.push(`${mbit} Mbit/s: ${found.toFixed(3)} of payload, ${(100 * share).toFixed(1)} %`);
     tell(said.at(-1) ?? '');
     if (Math.abs(share - 1) <= 0.05) return;
+    if (share > 1) faster++;
   }
   assert.fail(said.join('\n'));
 }

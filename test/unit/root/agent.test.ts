@@ -62,44 +62,6 @@ test('whatever is wrong with the agent is told in one line', async (t) => {
   await assert.rejects(agentTransport('/no/such/socket', 0)('vm-start', {}), /is not running/);
 });
 
-/** Counts the requests; the first gets this answer, or none, those after it another. */
-async function losing(
-  t: TestContext,
-  first: Buffer,
-): Promise<{ path: string; asked: () => number }> {
-  let asked = 0;
-  const server = net.createServer((socket) => {
-    socket.once('data', () => {
-      asked++;
-      socket.end(asked === 1 ? first : frame('{"ok":true}'));
-    });
-  });
-  t.after(() => server.close());
-  const socketPath = path.join(temporaryDirectory(t), 'agent.sock');
-  await new Promise<void>((resolve) => server.listen(socketPath, resolve));
-  return { path: socketPath, asked: () => asked };
-}
-
-test('a request that got lost is made once more, if that can do no harm', async (t) => {
-  const late = frame('{"ok":false,"error":"took longer than 9.5 s","kind":"lost"}');
-  for (const answer of [Buffer.alloc(0), late]) {
-    const again = await losing(t, answer);
-    assert.deepEqual(await agentTransport(again.path)('vm-limits', {}), { ok: true });
-    assert.equal(again.asked(), 2);
-    const once = await losing(t, answer);
-    const made = agentTransport(once.path)('vm-create', {});
-    if (answer.length === 0) await assert.rejects(made, /closed the connection without a reply/);
-    else assert.equal(((await made) as { kind: string }).kind, 'lost');
-    assert.equal(once.asked(), 1);
-  }
-  const refused = await losing(t, frame('{"ok":false,"error":"no","kind":"input"}'));
-  assert.equal(
-    ((await agentTransport(refused.path)('vm-limits', {})) as { ok: boolean }).ok,
-    false,
-  );
-  assert.equal(refused.asked(), 1);
-});
-
 test('an agent that is being restarted is waited for', async (t) => {
   const socketPath = path.join(temporaryDirectory(t), 'agent.sock');
   const asked = agentTransport(socketPath)('vm-stop', { name: 'web1' });
