@@ -1,4 +1,4 @@
-import { monotonicMs } from '../../host/time.ts';
+import { monotonicMs, sleep } from '../../host/time.ts';
 import { QmpClient } from '../../qmp/client.ts';
 import type { QmpEvent } from '../../qmp/events.ts';
 import { Backoff } from './backoff.ts';
@@ -105,6 +105,15 @@ export class Link {
       this.#silent = true;
       this.#events.onHung();
     }
+  }
+
+  /** Resolves when the connection has ended and everything that came by it was acted on, or after so long. */
+  async drained(withinMs: number): Promise<void> {
+    const qmp = this.#qmp;
+    if (qmp === undefined) return;
+    const enough = new AbortController();
+    await Promise.race([qmp.closed, sleep(withinMs, enough.signal).catch(() => undefined)]);
+    enough.abort();
   }
 
   close(): void {

@@ -36,6 +36,8 @@ export interface QemuSideContext {
   onChange(): void;
 }
 
+/** The kernel closes the sockets of a process that has ended a moment later. */
+const LAST_WORDS_MS = 1000;
 const CLOSED: AgentPort = { open: false, busy: false };
 
 /** What only QEMU knows of one run: asked for with every sample, and kept up to date by its events between two. */
@@ -132,6 +134,11 @@ export class QemuSide {
   /** It is known not to answer: nothing is asked that would only wait. */
   leave(): null {
     return this.#unknown();
+  }
+
+  /** QEMU's process is gone: what it said last is heard, however busy this process was. */
+  hearOut(): Promise<void> {
+    return this.#link.drained(LAST_WORDS_MS);
   }
 
   close(): void {

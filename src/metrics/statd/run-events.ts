@@ -67,6 +67,8 @@ export class RunEvents {
 
   /** QEMU's process is gone. @param watched it was connected to the last. */
   ended(watched: boolean): void {
+    // A process that has ended may be there for another moment.
+    if (this.#log.has(this.#run, 'ended')) return;
     const unannounced = watched ? ENDED.unannounced : ENDED.unseen;
     this.#noteWithLines('ended', this.#shutdown ? ENDED.announced : unannounced);
     if (!this.#shutdown) this.#onCrash();

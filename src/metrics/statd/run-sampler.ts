@@ -118,6 +118,7 @@ export class RunSampler {
   async sample(): Promise<boolean> {
     const host = this.#host.read();
     if (host === undefined) {
+      await this.#qemu.hearOut();
       this.#events.ended(this.#qemu.isUp || this.isEnding);
       return false;
     }

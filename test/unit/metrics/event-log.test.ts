@@ -103,6 +103,10 @@ test('an end tells whether it was announced, unannounced or not seen', (t) => {
     events.ended(watched);
     assert.equal(readVmEvents(file, UUID)?.at(-1)?.detail, detail);
     assert.equal(crashes.length, shutdown ? 0 : 1);
+    // Whoever sees the process go takes a second look.
+    events.ended(!watched);
+    assert.equal(readVmEvents(file, UUID)?.at(-1)?.detail, detail);
+    assert.equal(crashes.length, shutdown ? 0 : 1);
   }
 });
 
