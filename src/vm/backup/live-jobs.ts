@@ -131,13 +131,17 @@ export async function finishJobs(
     const jobs = fleeces.map(({ job }) => found.jobs.find(({ id }) => id === job));
     if (jobs.includes(undefined)) throw ended();
     const failed = jobs.find((job) => job?.error !== undefined)?.error;
+    const isDone = failed === undefined && jobs.every((job) => job?.status === 'concluded');
+    if (isDone) break;
+    // What the guest overwrites found no place: giving up lets it go on.
+    const isHalted = found.status === 'io-error';
+    // The disk may have filled up since it was looked at.
+    if (failed !== undefined || isHalted) assertRoomLeft(files, 'backup');
     if (failed !== undefined)
       throw new ProvisionerError(`QEMU could not copy the disks: ${failed}`, {
         hint: /space/i.test(failed) ? 'make room in the state directory' : undefined,
       });
-    if (jobs.every((job) => job?.status === 'concluded')) break;
-    // What the guest overwrites found no place: giving up lets it go on.
-    if (found.status === 'io-error')
+    if (isHalted)
       throw new ProvisionerError('the guest was halted by a failed write while it was backed up');
     await sleep(LOOK_MS, host.signal);
   }
