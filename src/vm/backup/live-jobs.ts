@@ -131,8 +131,7 @@ export async function finishJobs(
     const jobs = fleeces.map(({ job }) => found.jobs.find(({ id }) => id === job));
     if (jobs.includes(undefined)) throw ended();
     const failed = jobs.find((job) => job?.error !== undefined)?.error;
-    const isDone = failed === undefined && jobs.every((job) => job?.status === 'concluded');
-    if (isDone) break;
+    if (failed === undefined && jobs.every((job) => job?.status === 'concluded')) break;
     // What the guest overwrites found no place: giving up lets it go on.
     const isHalted = found.status === 'io-error';
     // The disk may have filled up since it was looked at.
@@ -142,7 +141,9 @@ export async function finishJobs(
         hint: /space/i.test(failed) ? 'make room in the state directory' : undefined,
       });
     if (isHalted)
-      throw new ProvisionerError('the guest was halted by a failed write while it was backed up');
+      throw new ProvisionerError('the guest was halted by a failed write while it was backed up', {
+        hint: 'blockhost-qemu explain says which disk, and why; mend that and try again',
+      });
     await sleep(LOOK_MS, host.signal);
   }
   await patiently(host, qemu, files.qmp, (qmp) => removeJobs(qmp, fleeces));
