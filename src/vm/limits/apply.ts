@@ -31,9 +31,8 @@ export async function applyLimits(vm: LimitedVm, limits: VmLimits): Promise<Fail
 
 /** QEMU, which has to answer for its disk, is asked while it has the more CPU time: before that gets less, after it gets more. */
 function inOrder(before: VmLimits, { cpu_quota = 100 }: VmLimits): readonly LimitGroup[] {
-  return cpu_quota < (before.cpu_quota ?? 100)
-    ? [diskLimits, networkLimits, cpuLimits]
-    : LIMIT_GROUPS;
+  const others = LIMIT_GROUPS.filter((group) => group !== cpuLimits);
+  return cpu_quota < (before.cpu_quota ?? 100) ? [...others, cpuLimits] : [cpuLimits, ...others];
 }
 
 async function applyGroup(group: LimitGroup, vm: LimitedVm, limits: VmLimits): Promise<void> {

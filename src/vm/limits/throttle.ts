@@ -43,7 +43,7 @@ export function throttleVm(host: Host, name: VmName, change: LimitChange): Promi
       name,
       { verb: 'throttle' },
       () => host.root.limit({ name, limits }),
-      (limited) => standOf(limited),
+      standOf,
     );
     return { before, after, failed };
   });
